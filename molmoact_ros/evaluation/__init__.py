@@ -1,0 +1,1 @@
+"""What the cell achieves, measured: the demo, closed-loop suites, and their reports."""

@@ -1,0 +1,1 @@
+"""Learning: scripted demonstrations, the action-reasoning dataset, training."""

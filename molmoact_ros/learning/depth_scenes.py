@@ -1,0 +1,74 @@
+"""Random pictures of the simulated cell's depth, for training the depth VQ-VAE; a seed gives the same scene always."""
+
+import numpy as np
+
+from ..arms.profile import FR3
+from ..geometry import forward_kinematics, jacobian, quaternion_from_rotation, rotation_from_rpy, rotation_vector
+from ..perception.depth_image import InverseDepth, inverse_depth
+from ..sim import scene
+from ..sim.render import CameraRenderer
+
+# The tip's range in training; a little larger than the workspace that the supervisor allows.
+TIP_MIN, TIP_MAX = np.array([0.25, -0.40, 0.01]), np.array([0.75, 0.40, 0.60])
+GRIPPER_DOWN = np.array([np.pi, 0.0, 0.0])
+
+
+class DepthScenes:
+    """Draw scenes: `scenes.draw(seed)` -> InverseDepth of the front camera."""
+
+    def __init__(self, camera: str = "front"):
+        self.camera = camera
+        self.model = scene.compile_model()
+        self.renderer = CameraRenderer(self.model, scene.IMAGE_SIZE)
+        self._data = type(self.renderer.data)(self.model)
+        self._arm = [self.model.joint(f"{scene.ARM}fr3_joint{i}").qposadr[0] for i in range(1, 8)]
+        self._fingers = [self.model.joint(f"{scene.ARM}finger_joint{i}").qposadr[0] for i in (1, 2)]
+
+    def draw(self, seed: int) -> InverseDepth:
+        """Render the scene of `seed`: its layout of cubes, and an arm at home, at work or carrying the target."""
+        rng = np.random.default_rng([seed, 7])
+        layout = scene.sample_layout(seed)
+        scene.apply_layout(self.model, self._data, layout)
+        kind = rng.choice(["home", "anywhere", "near_cube", "carrying"], p=[0.1, 0.4, 0.3, 0.2])
+        q = self._arm_pose(rng, kind, layout)
+        self._data.qpos[self._arm] = q
+        self._data.qpos[self._fingers] = scene.CUBE_HALF_M if kind == "carrying" else rng.uniform(0.0, 0.04)
+        if kind == "carrying":
+            self._hold(layout.target, q)
+        self.renderer.pose(self._data.qpos)
+        _, depth_m = self.renderer.render(self.camera)
+        # The camera topic carries whole millimetres.
+        return inverse_depth(np.round(depth_m * 1000) / 1000)
+
+    def close(self) -> None:
+        """Free the GL context."""
+        self.renderer.close()
+
+    def _arm_pose(self, rng, kind: str, layout) -> np.ndarray:
+        if kind == "home":
+            return FR3.home_q + rng.normal(0, 0.1, 7)
+        tip = rng.uniform(TIP_MIN, TIP_MAX)
+        if kind == "near_cube":
+            x, y, _ = layout.cubes[rng.choice(list(layout.cubes))]
+            tip = np.array([x, y, 0.02]) + np.abs(rng.normal(0, 1, 3)) * [0, 0, 0.08] + rng.normal(0, 0.03, 3) * [1, 1, 0]
+        rpy = GRIPPER_DOWN + rng.normal(0, 1, 3) * [0.08, 0.08, 0.3]
+        return solve_ik(FR3, tip, rotation_from_rpy(rpy), FR3.home_q + rng.normal(0, 0.1, 7))
+
+    def _hold(self, colour: str, q) -> None:
+        """Put the cube `colour` between the fingers."""
+        T = forward_kinematics(FR3.dh, FR3.T_flange_ee, q)
+        address = self.model.joint(f"{colour}_cube").qposadr[0]
+        self._data.qpos[address : address + 3] = T[:3, 3]
+        self._data.qpos[address + 3 : address + 7] = np.roll(quaternion_from_rotation(T[:3, :3]), 1)  # w first
+
+
+def solve_ik(profile, tip, R, q, steps: int = 25, damping: float = 0.05) -> np.ndarray:
+    """Bring the tip near (3,) [m] and R (3, 3) from q (7,) [rad] by damped least squares; exactness is not needed."""
+    for _ in range(steps):
+        T = forward_kinematics(profile.dh, profile.T_flange_ee, q)
+        error = np.concatenate([tip - T[:3, 3], rotation_vector(R @ T[:3, :3].T)])
+        J = jacobian(profile.dh, profile.T_flange_ee, q)
+        step = J.T @ np.linalg.solve(J @ J.T + damping**2 * np.eye(6), error)
+        q = np.clip(q + np.clip(step, -0.3, 0.3), profile.q_min, profile.q_max)
+    return q
+

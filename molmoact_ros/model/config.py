@@ -1,0 +1,158 @@
+"""What a checkpoint is: sizes of the network and the meaning of its token ids.
+
+One set of classes for the published 7B models and for the embedded one; only the numbers and the vision tower differ.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+
+from ..errors import InvalidData
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """The language model (spec section 1.2). `learned_positions` > 0 adds a learned position table (embedded model)."""
+
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    intermediate_size: int
+    vocab_size: int
+    additional_vocab_size: int = 0
+    qkv_bias: bool = True
+    use_qk_norm: bool = False
+    norm_after: bool = False
+    layer_norm_eps: float = 1e-6
+    rope_theta: float = 1e6
+    learned_positions: int = 0
+
+
+@dataclass(frozen=True)
+class VitConfig:
+    """The SigLIP- or CLIP-type vision transformer and its connector (spec sections 1.2, 1.3)."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    head_dim: int
+    patch_size: int
+    num_positions: int
+    vit_layers: tuple[int, ...]
+    pooling_size: int
+    projector_size: int
+    hidden_act: str = "gelu_pytorch_tanh"
+    layer_norm_eps: float = 1e-6
+    use_cls_token: bool = False
+    patch_bias: bool = True
+    pre_layernorm: bool = False
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Indices of the blocks whose outputs are concatenated, in order."""
+        return tuple(i % self.num_hidden_layers for i in self.vit_layers)
+
+
+@dataclass(frozen=True)
+class ConvTowerConfig:
+    """The small vision tower: a convolutional stem that the instruction steers (FiLM) and that points at things."""
+
+    image_size: tuple[int, int] = (160, 120)
+    channels: tuple[int, ...] = (16, 32, 64, 96)
+    grid: tuple[int, int] = (4, 3)
+    keypoints: int = 2
+
+    @property
+    def tokens(self) -> int:
+        """Number of image tokens."""
+        return self.grid[0] * self.grid[1] + self.keypoints
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """Where each kind of token lives in the vocabulary of an embedded model; `words` are the instruction words."""
+
+    words: tuple[str, ...]
+    depth_codes: int = 128
+    depth_count: int = 100
+    coordinates: int = 256
+    bins: int = 255
+    state_dims: int = 4
+
+    pad, bos, eos, im_patch = 0, 1, 2, 3
+    depth_start, depth_end, trace_start, trace_end, action_start = 4, 5, 6, 7, 8
+    first_word = 9
+
+    @property
+    def depth_0(self) -> int:
+        """Id of depth code 0."""
+        return self.first_word + len(self.words)
+
+    @property
+    def coordinate_0(self) -> int:
+        """Id of image coordinate 0."""
+        return self.depth_0 + self.depth_codes
+
+    @property
+    def bin_0(self) -> int:
+        """Id of the lowest action bin; the bins also spell the robot's state in the prompt."""
+        return self.coordinate_0 + self.coordinates
+
+    @property
+    def size(self) -> int:
+        """Number of ids."""
+        return self.bin_0 + self.bins
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that fixes the network's shape."""
+
+    decoder: DecoderConfig
+    vit: VitConfig | None = None
+    conv: ConvTowerConfig | None = None
+    tokens: TokenLayout | None = field(default=None)
+
+    def __post_init__(self):
+        if (self.vit is None) == (self.conv is None):
+            raise InvalidData("a config with two vision towers or none", "either 'vit' or 'conv'", "Fix config.json.")
+
+    def to_dict(self) -> dict:
+        """Return plain JSON data; the inverse of from_dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict) -> "NetworkConfig":
+        """Build from plain JSON data; unknown or missing keys are refused."""
+        parts = {"decoder": DecoderConfig, "vit": VitConfig, "conv": ConvTowerConfig, "tokens": TokenLayout}
+        built = {k: _build(parts[k], v) for k, v in data.items() if k in parts and v is not None}
+        unknown = set(data) - set(parts)
+        if unknown or "decoder" not in built:
+            raise InvalidData(f"config keys {sorted(data)}", f"keys among {sorted(parts)}", "Fix config.json.")
+        return cls(**built)
+
+
+def _build(kind, data: dict):
+    known = {f.name for f in fields(kind)}
+    if set(data) - known:
+        raise InvalidData(f"{kind.__name__} keys {sorted(set(data) - known)}", f"{sorted(known)}", "Fix config.json.")
+    return kind(**{k: _tuple(v) for k, v in data.items()})
+
+
+def _tuple(value):
+    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
+
+
+def molmoact_7b_d() -> NetworkConfig:
+    """Return the published MolmoAct-7B-D: Qwen2.5-7B with a SigLIP2 so400m/14 tower (spec section 1.2)."""
+    decoder = DecoderConfig(3584, 28, 28, 4, 128, 18944, 152064, 128)
+    vit = VitConfig(1152, 4304, 27, 16, 72, 14, 729, (-3, -9), 1152, 18944)
+    return NetworkConfig(decoder, vit=vit)
+
+
+def embedded(words: tuple[str, ...]) -> NetworkConfig:
+    """Return the embedded model of the simulated cell, about 1.4 million parameters."""
+    tokens = TokenLayout(words)
+    decoder = DecoderConfig(128, 4, 4, 2, 32, 352, tokens.size, 0, layer_norm_eps=1e-6, rope_theta=1e4, learned_positions=224)
+    return NetworkConfig(decoder, conv=ConvTowerConfig(), tokens=tokens)

@@ -1,0 +1,1 @@
+"""The ROS shell: the only importers of rclpy and of message packages."""

@@ -1,0 +1,4 @@
+"""x"""
+from rclpy.executors import SingleThreadedExecutor
+def make_executor(context=None):
+    return SingleThreadedExecutor(context=context)

@@ -1,0 +1,85 @@
+"""`reasoning`: newest frame in, plans or refusals out; the network runs in a thread of its own."""
+
+from molmoact_msgs.msg import Frame, Plan
+from molmoact_msgs.srv import SetInstruction
+from std_msgs.msg import Header
+
+from .. import types
+from ..model.loading import load_network
+from ..perception.image import model_image
+from ..reasoning.checkpoint import load_manifest
+from ..reasoning.config import ReasoningConfig
+from ..reasoning.reasoner import Reasoner
+from ..runtime.torch_runtime import TorchRuntime
+from . import qos
+from .convert import frame_from_msg, plan_to_msg, refusal_to_msg, stamp_to_msg
+from .newest import NewestWins
+from .shell import CellNode, run
+
+_HEARTBEAT_S = 0.02
+
+
+class ReasoningNode(CellNode):
+    """Thinks about the newest frame while there is an instruction."""
+
+    CONFIG = ReasoningConfig
+
+    def configure(self, config: ReasoningConfig) -> None:
+        """Load the checkpoint, connect, and start the worker."""
+        runtime = TorchRuntime(load_network(config.checkpoint), config.threads)
+        self._reasoner = Reasoner(runtime, load_manifest(config.checkpoint), model_image, config.arm_name)
+        self._max_age_ns = int(config.max_frame_age_s * 1e9)
+        self._instruction = ""
+        problem = self._accept(config.instruction)
+        if problem:
+            self.get_logger().error(problem)
+        self._plan = self.output(Plan, "reasoning/plan", qos.EVENT)
+        self._heartbeat = self.output(Header, "reasoning/heartbeat", qos.STATE)
+        self._worker = NewestWins(self._think, self.fail, 1.0 / config.max_rate_hz, "reasoner")
+        self.input(Frame, "perception/frame", self._take, qos.EVENT)
+        self.serve(SetInstruction, "reasoning/set_instruction", self._set_instruction)
+        self.every(_HEARTBEAT_S, lambda: self._heartbeat.publish(Header(stamp=stamp_to_msg(self.now_ns()))))
+
+    def close(self) -> None:
+        """Stop the worker."""
+        if hasattr(self, "_worker"):
+            self._worker.close()
+
+    def _accept(self, instruction: str) -> str:
+        """Take an instruction, or return why not; a sentence that is not understood stops the planning."""
+        problem = self._reasoner.understands(instruction) if instruction else ""
+        self._instruction = "" if problem else instruction
+        self.report(problem=problem, instruction=self._instruction)
+        return problem
+
+    def _set_instruction(self, request, response):
+        problem = self._accept(request.instruction)
+        response.accepted = not problem
+        response.message = problem or f"thinking about '{request.instruction}'" * bool(request.instruction)
+        self.get_logger().info(response.message or "planning stopped")
+        return response
+
+    def _take(self, msg: Frame) -> None:
+        if self._instruction:
+            self._worker.put(msg)
+
+    def _think(self, msg: Frame) -> None:
+        """Plan for one frame, in the worker's thread; a changed instruction makes the answer worthless."""
+        instruction = self._instruction
+        frame = frame_from_msg(msg)
+        if not instruction or self.now_ns() - frame.stamp_ns > self._max_age_ns:
+            return
+        answer = self._reasoner.plan(frame, instruction, lambda: self._instruction != instruction)
+        if answer is None or self._instruction != instruction:
+            return
+        if isinstance(answer, types.Plan):
+            self.report(problem="", plan_ms=round(answer.latency_ms["total"], 1))
+            self._plan.publish(plan_to_msg(answer))
+        else:
+            self.report(problem=f"{answer.name}: {answer.detail}")
+            self._plan.publish(refusal_to_msg(answer))
+
+
+def main(args=None) -> None:
+    """Run the node."""
+    run(ReasoningNode, args)

