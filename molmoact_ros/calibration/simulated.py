@@ -1,4 +1,4 @@
-"""Calibration of the simulated cell, read from the scene itself: `python -m molmoact_ros.calibration.simulated FILE`."""
+"""Calibration of the simulated cell, from the scene itself: `python -m molmoact_ros.calibration.simulated FILE`."""
 
 import sys
 from datetime import date

@@ -18,29 +18,6 @@ MOVED_M = 0.02
 
 
 @dataclass(frozen=True)
-class TableState:
-    """The simulator's true state at one instant: joints [rad, rad/s], tip and object centres (3,) [m, base frame]."""
-
-    stamp_ns: int
-    seed: int
-    q: np.ndarray
-    dq: np.ndarray
-    tip: np.ndarray
-    objects: Mapping[str, np.ndarray]
-    real_time_factor: float
-
-    def __post_init__(self):
-        for name in ("q", "dq", "tip"):
-            object.__setattr__(self, name, np.array(getattr(self, name), float))
-        object.__setattr__(self, "objects", {n: np.array(p, float) for n, p in self.objects.items()})
-
-    @property
-    def speed(self) -> float:
-        """The fastest joint [rad/s]."""
-        return float(np.abs(self.dq).max())
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What has happened so far in one episode. Times are seconds of simulated time since the first sample."""
 
@@ -103,6 +80,11 @@ class PickJudge:
             moved = np.linalg.norm(centre - self._initial[name]) > MOVED_M
             if moved and np.linalg.norm(tip - centre) <= 2 * NEAR_TIP_M:
                 self._wrong = name
+
+    @property
+    def watched(self) -> bool:
+        """Whether there was a sample."""
+        return self._start_ns is not None
 
     @property
     def outcome(self) -> Outcome:

@@ -17,14 +17,14 @@ class StreamMeter:
         """Forget everything."""
         self._recent = deque()
         self._ages_ms = deque(maxlen=self._samples)
-        self._first_s = self._last_s = None
+        self._first_s = self.last_s = None
         self.count = 0
 
     def add(self, arrival_s: float, age_ms: float = float("nan")) -> None:
         """Note one message: arrival on the steady clock [s], age of its stamp [ms of ROS time], NaN if it has none."""
         if self._first_s is None:
             self._first_s = arrival_s
-        self._last_s = arrival_s
+        self.last_s = arrival_s
         self.count += 1
         self._recent.append((arrival_s, age_ms))
         self._ages_ms.append(age_ms)
@@ -34,9 +34,9 @@ class StreamMeter:
     @property
     def mean_hz(self) -> float:
         """Mean rate since the reset; NaN before the second message."""
-        if self.count < 2 or self._last_s <= self._first_s:
+        if self.count < 2 or self.last_s <= self._first_s:
             return float("nan")
-        return (self.count - 1) / (self._last_s - self._first_s)
+        return (self.count - 1) / (self.last_s - self._first_s)
 
     def live_hz(self, now_s: float) -> float:
         """Rate over the window that ends now: 0 when the stream is silent."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..sim.scene import COLOURS
+from ..sim.layout import COLOURS
 from .demonstrations import TRAINING_SEEDS, episode, snapshot
 
 DEPTH_EVERY = 3

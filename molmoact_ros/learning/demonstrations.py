@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InvalidData
 from ..geometry import project
 from ..perception.image import model_image
-from ..sim.scene import COLOURS, sample_layout
+from ..sim.layout import COLOURS, sample_layout
 from ..sim.world import HOME_TIP
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
 from . import expert

@@ -6,6 +6,7 @@ from ..arms.profile import FR3
 from ..geometry import forward_kinematics, jacobian, quaternion_from_rotation, rotation_from_rpy, rotation_vector
 from ..perception.depth_image import InverseDepth, inverse_depth
 from ..sim import scene
+from ..sim.layout import ARM_DOFS, CUBE_HALF_M, FINGER_DOFS, apply_layout, sample_layout
 from ..sim.render import CameraRenderer
 
 # The tip's range in training; a little larger than the workspace that the supervisor allows.
@@ -21,18 +22,16 @@ class DepthScenes:
         self.model = scene.compile_model()
         self.renderer = CameraRenderer(self.model, scene.IMAGE_SIZE)
         self._data = type(self.renderer.data)(self.model)
-        self._arm = [self.model.joint(f"{scene.ARM}fr3_joint{i}").qposadr[0] for i in range(1, 8)]
-        self._fingers = [self.model.joint(f"{scene.ARM}finger_joint{i}").qposadr[0] for i in (1, 2)]
 
     def draw(self, seed: int) -> InverseDepth:
         """Render the scene of `seed`: its layout of cubes, and an arm at home, at work or carrying the target."""
         rng = np.random.default_rng([seed, 7])
-        layout = scene.sample_layout(seed)
-        scene.apply_layout(self.model, self._data, layout)
+        layout = sample_layout(seed)
+        apply_layout(self._data, layout)
         kind = rng.choice(["home", "anywhere", "near_cube", "carrying"], p=[0.1, 0.4, 0.3, 0.2])
         q = self._arm_pose(rng, kind, layout)
-        self._data.qpos[self._arm] = q
-        self._data.qpos[self._fingers] = scene.CUBE_HALF_M if kind == "carrying" else rng.uniform(0.0, 0.04)
+        self._data.qpos[ARM_DOFS] = q
+        self._data.qpos[FINGER_DOFS] = CUBE_HALF_M if kind == "carrying" else rng.uniform(0.0, 0.04)
         if kind == "carrying":
             self._hold(layout.target, q)
         self.renderer.pose(self._data.qpos)
@@ -50,7 +49,8 @@ class DepthScenes:
         tip = rng.uniform(TIP_MIN, TIP_MAX)
         if kind == "near_cube":
             x, y, _ = layout.cubes[rng.choice(list(layout.cubes))]
-            tip = np.array([x, y, 0.02]) + np.abs(rng.normal(0, 1, 3)) * [0, 0, 0.08] + rng.normal(0, 0.03, 3) * [1, 1, 0]
+            above = 0.02 + 0.08 * abs(rng.normal())
+            tip = np.array([x, y, above]) + np.append(rng.normal(0, 0.03, 2), 0.0)
         rpy = GRIPPER_DOWN + rng.normal(0, 1, 3) * [0.08, 0.08, 0.3]
         return solve_ik(FR3, tip, rotation_from_rpy(rpy), FR3.home_q + rng.normal(0, 0.1, 7))
 

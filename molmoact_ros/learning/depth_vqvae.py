@@ -38,6 +38,7 @@ class Recipe:
     learning_rate: float = 7e-4
     warm_up: float = 0.25
     crops: float = 0.75
+    test_scenes: int = 64
     seed: int = 0
     threads: int = 1
 
@@ -55,7 +56,7 @@ def train(output, recipe: Recipe = Recipe(), log=print) -> dict:
     started = time.process_time()
     model = _fit(recipe, scenes, rng, log)
     files = save_depth_vqvae(model, output)
-    figures = evaluate(load_depth_vqvae(output), scenes)
+    figures = evaluate(load_depth_vqvae(output), scenes, recipe.test_scenes)
     scenes.close()
     figures["train_cpu_s"] = round(time.process_time() - started)
     _write_manifest(Path(output), recipe, files, figures)
@@ -153,7 +154,7 @@ def kmeans(vectors: torch.Tensor, count: int, rounds: int = 10) -> torch.Tensor:
     return centres
 
 
-def evaluate(model: DepthVqvae, scenes: DepthScenes, count: int = 64) -> dict:
+def evaluate(model: DepthVqvae, scenes: DepthScenes, count: int) -> dict:
     """Measure reconstruction and code usage on scenes that training never saw.
 
     mae / rmse: in the picture's 0..1; *_per_m: inverse depth [1/m]; *_mm: depth of pixels between 0.7 and 1.3 m.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..reasoning.reasoner import Reasoner
-from ..sim.scene import sample_layout
+from ..sim.layout import sample_layout
 from ..types import Plan
 from . import expert
 

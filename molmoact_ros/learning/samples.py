@@ -8,7 +8,7 @@ import torch
 from ..model.config import NetworkConfig
 from ..reasoning.action_codec import ActionCodec
 from ..reasoning.vocabulary import answer_ids, depth_ids, prompt_ids, prompt_length
-from ..sim.scene import COLOURS
+from ..sim.layout import COLOURS
 from ..types import MAX_TRACE_POINTS
 from .dataset import Dataset
 from .expert import HORIZON

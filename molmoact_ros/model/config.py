@@ -41,6 +41,8 @@ class VitConfig:
     num_positions: int
     vit_layers: tuple[int, ...]
     pooling_size: int
+    pooling_heads: int
+    pooling_head_dim: int
     projector_size: int
     hidden_act: str = "gelu_pytorch_tanh"
     layer_norm_eps: float = 1e-6
@@ -133,6 +135,24 @@ class NetworkConfig:
         return cls(**built)
 
 
+def from_published(data: dict) -> NetworkConfig:
+    """Read the config.json of a published MolmoAct checkpoint (field names as in spec section 1.2)."""
+    llm, vit, adapter = data["llm_config"], data["vit_config"], data["adapter_config"]
+    decoder = DecoderConfig(**{f.name: llm[f.name] for f in fields(DecoderConfig) if f.name in llm})
+    shared = {f.name: _tuple(vit[f.name]) for f in fields(VitConfig) if f.name in vit}
+    tower = VitConfig(
+        **shared,
+        patch_size=vit["image_patch_size"],
+        num_positions=vit["image_num_pos"],
+        vit_layers=tuple(adapter["vit_layers"]),
+        pooling_size=adapter["hidden_size"],
+        pooling_heads=adapter["num_attention_heads"],
+        pooling_head_dim=adapter["head_dim"],
+        projector_size=adapter["intermediate_size"],
+    )
+    return NetworkConfig(decoder, vit=tower)
+
+
 def _build(kind, data: dict):
     known = {f.name for f in fields(kind)}
     if set(data) - known:
@@ -147,7 +167,7 @@ def _tuple(value):
 def molmoact_7b_d() -> NetworkConfig:
     """Return the published MolmoAct-7B-D: Qwen2.5-7B with a SigLIP2 so400m/14 tower (spec section 1.2)."""
     decoder = DecoderConfig(3584, 28, 28, 4, 128, 18944, 152064, 128)
-    vit = VitConfig(1152, 4304, 27, 16, 72, 14, 729, (-3, -9), 1152, 18944)
+    vit = VitConfig(1152, 4304, 27, 16, 72, 14, 729, (-3, -9), 1152, 16, 72, 18944)
     return NetworkConfig(decoder, vit=vit)
 
 

@@ -42,6 +42,7 @@ def save_depth_vqvae(model: DepthVqvae, folder, dtype: torch.dtype = torch.float
     names = [f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors" for i in range(len(shards))]
     for name, shard in zip(names, shards):
         save_file(shard, folder / name)
+        (folder / name).chmod(0o644)  # safetensors writes for the owner alone
     weight_map = {key: name for name, shard in zip(names, shards) for key in shard}
     size = sum(tensor.nbytes for tensor in state.values())
     index = {"metadata": {"total_size": size}, "weight_map": weight_map}

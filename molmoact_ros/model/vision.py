@@ -107,7 +107,7 @@ class VisionBackbone(nn.Module):
         self.image_vit = VisionTransformer(config)
         tapped = config.hidden_size * len(config.taps)
         self.image_pooling_2d = MultiHeadAttention(
-            tapped, config.pooling_size, config.num_attention_heads, config.head_dim
+            tapped, config.pooling_size, config.pooling_heads, config.pooling_head_dim
         )
         self.image_projector = _Projector(config.pooling_size, config.projector_size, hidden_size)
 
@@ -117,7 +117,7 @@ class VisionBackbone(nn.Module):
         Missing patches count as zeros and stay visible to the attention: the published network was trained that way.
         """
         batch, crops_per, patches, _ = crops.shape
-        features = self.image_vit(crops.flatten(0, 1)).view(batch, crops_per * patches, -1)
+        features = self.image_vit(crops.flatten(0, 1)).reshape(batch, crops_per * patches, -1)
         present = pooled_index >= 0
         index = pooled_index.clamp(min=0).flatten(1)[..., None].expand(-1, -1, features.shape[-1])
         rows = features.gather(1, index).view(*pooled_index.shape, -1) * present[..., None].to(features.dtype)

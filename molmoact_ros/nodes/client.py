@@ -4,13 +4,12 @@ import threading
 import time
 
 import rclpy
-from rclpy.experimental import EventsExecutor
 from std_srvs.srv import SetBool, Trigger
 
 from molmoact_msgs.srv import ResetWorld, SetInstruction
 
 from ..errors import MissingPart
-
+from .executor import make_executor
 
 SERVICES = {
     "sim/reset": ResetWorld,
@@ -25,8 +24,7 @@ SERVICES = {
 class CellClient:
     """Join the ROS graph (domain from the environment). Methods are for the caller's thread; use as context manager.
 
-    Subclasses create their subscriptions in __init__: the events executor of Jazzy can deadlock when another thread
-    adds entities while it spins, so the node is complete before its thread starts.
+    Subclasses create their subscriptions in __init__, so that the node is complete before its thread starts.
     """
 
     def __init__(self, name: str, namespace: str = ""):
@@ -34,13 +32,12 @@ class CellClient:
         rclpy.init(context=self._context)
         self._node = rclpy.create_node(name, namespace=namespace, context=self._context)
         self._service_clients = {service: self._node.create_client(kind, service) for service, kind in SERVICES.items()}
-        self._thread = None
+        self._executor, self._thread = make_executor(self._context), None
 
     def start(self) -> None:
         """Begin to listen."""
-        executor = EventsExecutor(context=self._context)
-        executor.add_node(self._node)
-        self._thread = threading.Thread(target=executor.spin, name=self._node.get_name(), daemon=True)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin, name=self._node.get_name(), daemon=True)
         self._thread.start()
 
     def __enter__(self):
@@ -52,9 +49,11 @@ class CellClient:
 
     def close(self) -> None:
         """Leave the graph."""
-        self._context.try_shutdown()
         if self._thread is not None:
+            self._executor.stop()
             self._thread.join(timeout=5.0)
+        self._node.destroy_node()
+        self._context.try_shutdown()
 
     def wait_for(self, condition, timeout_s: float, period_s: float = 0.02) -> bool:
         """Wait until `condition()` holds; say whether it did within `timeout_s` of wall time."""

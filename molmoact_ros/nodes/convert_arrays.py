@@ -107,7 +107,8 @@ def image_from_msg(msg: Image) -> np.ndarray:
     dtype = np.dtype(dtype).newbyteorder(">" if msg.is_bigendian else "<")
     row = msg.width * channels * dtype.itemsize
     if msg.step < row or len(msg.data) != msg.step * msg.height:
-        raise InvalidData(f"an image of {len(msg.data)} bytes", f"{msg.height} rows of {row} or more", "Fix the camera.")
+        expected = f"{msg.height} rows of {row} or more"
+        raise InvalidData(f"an image of {len(msg.data)} bytes", expected, "Fix the camera.")
     rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)[:, :row]
     image = rows.view(dtype) if dtype.itemsize > 1 else rows
     image = image.reshape(msg.height, msg.width, 3) if channels == 3 else image

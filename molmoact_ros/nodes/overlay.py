@@ -36,7 +36,7 @@ class OverlayNode(CellNode):
         self._images = self.output(Image, "overlay/image", qos.SENSOR)
         self._markers = self.output(MarkerArray, "overlay/markers", qos.STATE)
         self._worker = NewestWins(self._draw, self.fail, 1.0 / config.rate_hz, "drawing")
-        self.input(Frame, "perception/frame", self._worker.put, qos.SENSOR)
+        self.input(Frame, "perception/frame", self._take_frame, qos.SENSOR)
         self.input(Image, "perception/depth_reconstruction", self._take_reconstruction, qos.SENSOR)
         self.input(Plan, "reasoning/plan", self._take_plan, qos.EVENT)
         self.input(RobotState, "arm/state", self._take_robot, qos.STATE)
@@ -47,6 +47,10 @@ class OverlayNode(CellNode):
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+    def _take_frame(self, msg: Frame) -> None:
+        tokens = depth_tokens_from_msg(msg.depth_tokens) if msg.depth_tokens.codes else None
+        self._worker.put((frame_from_msg(msg), tokens, msg.header))
 
     def _take_reconstruction(self, msg: Image) -> None:
         self._reconstruction = image_from_msg(msg)
@@ -70,10 +74,9 @@ class OverlayNode(CellNode):
     def _take_status(self, msg: SafetyStatus) -> None:
         self._status = msg
 
-    def _draw(self, msg: Frame) -> None:
+    def _draw(self, job) -> None:
         """Worker's thread: one picture and one set of markers of a frame."""
-        frame = frame_from_msg(msg)
-        tokens = depth_tokens_from_msg(msg.depth_tokens) if msg.depth_tokens.codes else None
+        frame, tokens, header = job
         age_s = 0.0 if self._plan is None else (frame.stamp_ns - self._plan.stamp_ns) * 1e-9
         plan = self._plan if abs(age_s) <= self._config.plan_timeout_s else None
         path = np.array([p for _, p in tuple(self._path)]).reshape(-1, 3)
@@ -81,8 +84,8 @@ class OverlayNode(CellNode):
         lines, alarm = self._lines(plan, age_s)
         scene = overlay.Scene(frame, tokens, self._reconstruction, trace, path, lines, alarm)
         picture = overlay.draw(scene, self._config.scale)
-        self._images.publish(image_to_msg(picture, frame.stamp_ns, msg.header.frame_id, "rgb8"))
-        self._markers.publish(marker_array(self._lines_in_space(frame, plan, path), msg.header, self._config.base_frame))
+        self._images.publish(image_to_msg(picture, frame.stamp_ns, header.frame_id))
+        self._markers.publish(marker_array(self._lines_in_space(frame, plan, path), header, self._config.base_frame))
 
     def _lines(self, plan, age_s: float) -> tuple[tuple[str, ...], bool]:
         """Return what is written into the picture, and whether the last line is an alarm."""

@@ -17,6 +17,7 @@ from .convert import (
     frame_to_msg,
     image_from_msg,
     image_to_msg,
+    intrinsics_from_msg,
     robot_state_from_msg,
     stamp_ns,
 )
@@ -38,7 +39,7 @@ class PerceptionNode(CellNode):
         self._camera = store.load(config.calibration).fixed_camera("front")
         self._tokenizer = load_tokenizer(config)
         self._sync = FrameSync(config, View(self._camera.K, self._camera.T_mount_camera))
-        self._camera_fits, self._pictured_ns = False, None
+        self._camera_fits, self._pictured_ns, self._count = False, None, 0
         self._picture_period_ns = 1e9 / config.reconstruction_rate_hz if config.reconstruction_rate_hz else None
         self._frames = self.output(Frame, "perception/frame", qos.EVENT)
         self._tokens = self.output(DepthTokens, "perception/depth_tokens", qos.STATE)
@@ -61,21 +62,21 @@ class PerceptionNode(CellNode):
 
     def _check_camera(self, msg: CameraInfo) -> None:
         """Let pictures in only while the stream is the camera that was calibrated."""
-        fits = self._camera.fits(np.reshape(msg.k, (3, 3)), (msg.width, msg.height))
+        fits = self._camera.fits(intrinsics_from_msg(msg), (msg.width, msg.height))
         if fits != self._camera_fits:
             self.report(problem="" if fits else "camera_info does not fit the calibration: calibrate this camera")
         self._camera_fits = fits
 
     def _take_color(self, msg: Image) -> None:
         if self._camera_fits and (msg.width, msg.height) == self._camera.size:
-            self._offer(self._sync.push_color(stamp_ns(msg.header), image_from_msg(msg)))
+            self._offer(self._sync.push_color(stamp_ns(msg), image_from_msg(msg)))
 
     def _take_depth(self, msg: Image) -> None:
         if self._camera_fits and (msg.width, msg.height) == self._camera.size:
-            self._offer(self._sync.push_depth(stamp_ns(msg.header), depth_from_msg(msg)))
+            self._offer(self._sync.push_depth(stamp_ns(msg), depth_from_msg(msg)))
 
     def _take_wrist(self, msg: Image) -> None:
-        self._offer(self._sync.push_wrist(stamp_ns(msg.header), image_from_msg(msg)))
+        self._offer(self._sync.push_wrist(stamp_ns(msg), image_from_msg(msg)))
 
     def _take_robot(self, msg: RobotState) -> None:
         if msg.ready:
@@ -97,10 +98,11 @@ class PerceptionNode(CellNode):
         frame_id = self._camera.frame_id
         self._tokens.publish(depth_tokens_to_msg(tokens, frame_id))
         self._frames.publish(frame_to_msg(frame, tokens, frame_id))
-        self.report(problem="", frames=self._values["frames"] + 1, overtaken=self._worker.dropped)
+        self._count += 1
+        self.report(problem="", frames=self._count, overtaken=self._worker.dropped)
         if self._picture_is_due(frame.stamp_ns):
             picture = self._tokenizer.reconstruct(tokens)
-            self._pictures.publish(image_to_msg(picture, frame.stamp_ns, frame_id, "mono8"))
+            self._pictures.publish(image_to_msg(picture, frame.stamp_ns, frame_id))
 
     def _picture_is_due(self, now_ns: int) -> bool:
         if self._picture_period_ns is None:

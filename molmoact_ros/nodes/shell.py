@@ -15,23 +15,18 @@ Callbacks run one at a time in the executor's thread. One that raises InvalidDat
 counted and dropped. Any other exception ends the process with exit code 1; the watchdogs of the others hold the arm.
 """
 
-import signal
-import sys
-import traceback
-
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
-from .executor import make_executor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from ..config import build
 from ..errors import InvalidData, MolmoActError
 from . import qos as profiles
 from .parameters import declare_parameters, parameter_values
+from .process import RCLError, run, say
 from .vitals import Input, status_message
 
+__all__ = ["CellNode", "run"]
 _DIAGNOSTICS_PERIOD_S = 1.0
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
@@ -45,7 +40,9 @@ class CellNode(LifecycleNode):
     def __init__(self, **node_options):
         name = self.NAME or type(self).__name__.removesuffix("Node").lower()
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **node_options)
+        self._of_rclpy = frozenset(vars(self))
         self.failure: BaseException | None = None
+        self.on_end = lambda: None
         self._undo, self._timers_of_cell, self._inputs, self._values = [], [], {}, {}
         self._active = self._built = False
         declare_parameters(self, self.CONFIG)
@@ -113,10 +110,11 @@ class CellNode(LifecycleNode):
 
     def fail(self, error: BaseException) -> None:
         """End the process with exit code 1, said once. Callable from any thread."""
-        if self.failure is None:
+        late = isinstance(error, RCLError) and not self.context.ok()  # Ctrl-C came while something was published
+        if self.failure is None and not late:
             self.failure = error
             say(self.get_name(), error)
-            self.context.try_shutdown()
+            self.on_end()
 
     # Lifecycle ---------------------------------------------------------------------------------------------------
 
@@ -143,25 +141,28 @@ class CellNode(LifecycleNode):
 
     def on_shutdown(self, state):
         """Stop, give everything back and end the process."""
-        return self._transition(lambda: (self._stop(), self._release(), self.context.try_shutdown()))
+        return self._transition(lambda: (self._stop(), self._release(), self.on_end()))
 
-    def _transition(self, action, undo=None):
+    def _transition(self, action, undo=lambda: None):
         """Run one transition. A failure ends the process, unless a person drives the lifecycle and can try again."""
         try:
             action()
             return TransitionCallbackReturn.SUCCESS
         except Exception as error:
-            if undo is not None:
-                undo()
             if self.autostart or not isinstance(error, MolmoActError):
                 self.fail(error)
             else:
                 say(self.get_name(), error)
+            self._transition(undo)
             return TransitionCallbackReturn.FAILURE
 
     def _configure(self) -> None:
-        self._built = True
-        self.configure(build(self.CONFIG, parameter_values(self, self.CONFIG)))
+        config = build(self.CONFIG, parameter_values(self, self.CONFIG))
+        self._built, of_rclpy = True, {name: id(value) for name, value in vars(self).items() if name in self._of_rclpy}
+        self.configure(config)
+        taken = [name for name, identity in of_rclpy.items() if id(getattr(self, name)) != identity]
+        if taken:
+            raise AttributeError(f"configure has overwritten attributes of rclpy.Node: {taken}; call them otherwise")
         diagnostics = self.output(DiagnosticArray, "/diagnostics", profiles.EVENT)
         self.every(_DIAGNOSTICS_PERIOD_S, lambda: diagnostics.publish(status_message(self, self._inputs, self._values)))
 
@@ -206,44 +207,3 @@ class CellNode(LifecycleNode):
                 return args[-1] if len(args) == 2 else None
 
         return guarded
-
-
-def say(name: str, error: BaseException) -> None:
-    """Print one line on stderr for an error that a person can act on, a traceback for a defect."""
-    if isinstance(error, MolmoActError):
-        print(f"[{name}] error: {error}", file=sys.stderr, flush=True)
-    else:
-        text = "".join(traceback.format_exception(error))
-        print(f"[{name}] defect: {error!r}\n{text}", file=sys.stderr, flush=True)
-
-
-def run(node_class, args=None) -> None:
-    """Run one node until it is told to stop: SIGINT, SIGTERM or lifecycle shutdown end in 0, any failure in exit code 1."""
-    failure = None
-    node = None
-    try:
-        rclpy.init(args=args)
-        node = node_class()
-        executor = make_executor()
-        executor.add_node(node)
-        if node.autostart and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            node.trigger_activate()
-        if node.failure is None:
-            executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        failure = None
-    except Exception as error:
-        failure = error
-        say(node_class.__name__, error)
-    finally:
-        _end(node)
-    if failure or (node and node.failure):
-        raise SystemExit(1)
-
-
-def _end(node) -> None:
-    """Close the node; a second Ctrl-C does not interrupt it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if node is not None:
-        node.end()
-    rclpy.try_shutdown()

@@ -10,7 +10,7 @@ RADII = (3, 7, 15)
 
 
 def lift_trace(trace: Trace, depth_m, K, T_base_camera, tip=None) -> np.ndarray:
-    """Return the (N, 3) base-frame points [m] of a trace, N <= its length; points without a depth near them are left out.
+    """Return the (N, 3) base-frame points [m] of a trace; points without a depth near them are left out.
 
     A trace is the gripper tip's path in the image, so every point stands for a ray. The surface seen along the ray is
     the farthest place where the tip can be; the lifted point is on that surface: for grasps and placements it is the
@@ -35,7 +35,8 @@ def depth_near(depth_m, pixel) -> float:
     height, width = depth_m.shape
     u, v = np.round(pixel).astype(int)
     for radius in RADII:
-        window = depth_m[max(v - radius, 0) : min(v + radius + 1, height), max(u - radius, 0) : min(u + radius + 1, width)]
+        rows = slice(max(v - radius, 0), min(v + radius + 1, height))
+        window = depth_m[rows, max(u - radius, 0) : min(u + radius + 1, width)]
         readings = window[np.isfinite(window) & (window > 0)]
         if readings.size >= max(3, window.size // 8):
             return float(np.quantile(readings, 0.25))

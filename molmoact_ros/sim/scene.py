@@ -4,7 +4,6 @@ The same MJCF serves training, evaluation and the running cell. Base frame = wor
 """
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -12,83 +11,24 @@ from franky_sim.mujoco_simulator import MujocoSimulator
 
 from ..arms.profile import FR3
 from ..geometry import rotation_from_rpy
+from .layout import COLOURS, CUBE_HALF_M, PARKED_XY
 
-COLOURS = {
-    "red": (0.80, 0.10, 0.10),
-    "green": (0.10, 0.60, 0.15),
-    "blue": (0.10, 0.20, 0.80),
-    "yellow": (0.90, 0.75, 0.08),
-}
-CUBE_HALF_M = 0.02
-CUBES_ON_TABLE = 3
-AREA_MIN, AREA_MAX = np.array([0.40, -0.20]), np.array([0.62, 0.20])
-MIN_SEPARATION_M = 0.095
-MAX_YAW_RAD = 0.25
-# An absent cube lies behind the front camera, out of every picture.
-PARKED_XY = np.array([3.0, 0.0])
 CAMERAS = ("front", "wrist")
 IMAGE_SIZE = (320, 240)
 # RealSense D435 and D405 datasheets: vertical field of view of the 4:3 colour stream.
 FOVY_DEG = {"front": 42.5, "wrist": 58.0}
 ARM = "robot0_"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One table: cube poses by colour (x, y [m], yaw [rad]), the colours present, and the target's colour."""
-
-    seed: int
-    cubes: dict
-    target: str
-
-    @property
-    def instruction(self) -> str:
-        """The sentence that names the target."""
-        return f"pick up the {self.target} cube"
-
-
-def sample_layout(seed: int) -> Layout:
-    """Lay out three of the four cubes at random with room for the fingers, and name one of them the target."""
-    rng = np.random.default_rng(seed)
-    present = rng.permutation(list(COLOURS))[:CUBES_ON_TABLE]
-    while True:
-        xy = rng.uniform(AREA_MIN, AREA_MAX, (CUBES_ON_TABLE, 2))
-        gaps = np.linalg.norm(xy[:, None] - xy[None], axis=2) + np.eye(CUBES_ON_TABLE)
-        if gaps.min() >= MIN_SEPARATION_M:
-            break
-    yaws = rng.uniform(-MAX_YAW_RAD, MAX_YAW_RAD, CUBES_ON_TABLE)
-    cubes = {str(c): (float(x), float(y), float(a)) for c, (x, y), a in zip(present, xy, yaws)}
-    return Layout(seed, cubes, str(rng.choice(present)))
-
-
-def apply_layout(model, data, layout: Layout) -> None:
-    """Place the cubes of `layout` at rest on the table and park the others out of sight; the arm is not touched."""
-    for i, colour in enumerate(COLOURS):
-        joint = model.joint(f"{colour}_cube")
-        x, y, yaw = layout.cubes.get(colour, (PARKED_XY[0], PARKED_XY[1] + 0.2 * i, 0.0))
-        address, dof = joint.qposadr[0], joint.dofadr[0]
-        data.qpos[address : address + 7] = [x, y, CUBE_HALF_M, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
-        data.qvel[dof : dof + 6] = 0.0
-
-
-def cube_positions(model, data) -> dict:
-    """Return colour -> centre (3,) [m] of every cube, from the simulator's true state."""
-    return {c: data.qpos[model.joint(f"{c}_cube").qposadr[0] :][:3].copy() for c in COLOURS}
-
-
-def cube_poses(model, data) -> dict:
-    """Return colour -> pose x y z qx qy qz qw of every cube, from the simulator's true state."""
-    poses = {}
-    for colour in COLOURS:
-        x, y, z, qw, qx, qy, qz = data.qpos[model.joint(f"{colour}_cube").qposadr[0] :][:7]
-        poses[colour] = np.array([x, y, z, qx, qy, qz, qw])
-    return poses
+# Four times franky-sim's stiffness: the arm trails its setpoint by 25 ms instead of 100 ms, as a Franka does.
+JOINT_KP = (18000.0, 18000.0, 14000.0, 14000.0, 8000.0, 8000.0, 8000.0)
+JOINT_KV = (450.0, 450.0, 350.0, 350.0, 200.0, 200.0, 200.0)
 
 
 def build_simulator(simulator_class=MujocoSimulator):
     """Build the scene in a franky-sim simulator (not started) and return it with its robot: (simulator, robot)."""
     simulator = simulator_class()
-    robot = simulator.add_robot(initial_q=tuple(FR3.home_q), initial_hand_width=FR3.gripper_max_width_m)
+    robot = simulator.add_robot(
+        initial_q=tuple(FR3.home_q), initial_hand_width=FR3.gripper_max_width_m, kp=JOINT_KP, kv=JOINT_KV
+    )
     _light_visuals(simulator.scene)
     _table(simulator.scene, simulator.worldbody)
     for i, (colour, rgb) in enumerate(COLOURS.items()):

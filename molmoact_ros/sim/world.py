@@ -6,8 +6,9 @@ import numpy as np
 from ..arms.profile import FR3
 from ..geometry import forward_kinematics, jacobian, rotation_vector, transform
 from ..types import Frame, RobotState
+from .layout import FINGER_DOFS, apply_layout, cube_positions, finger_width_m
 from .render import CameraRenderer, T_base_camera, intrinsics
-from .scene import ARM, IMAGE_SIZE, apply_layout, compile_model, cube_positions
+from .scene import ARM, IMAGE_SIZE, compile_model
 
 TIMESTEP_S = 0.004
 DOWN = np.diag([1.0, -1.0, -1.0])
@@ -49,10 +50,10 @@ class World:
         """Lay out the table and put the arm's tip at `tip` (3,) pointing down, at rest."""
         mujoco.mj_resetData(self.model, self.data)
         self.layout = layout
-        apply_layout(self.model, self.data, layout)
+        apply_layout(self.data, layout)
         self.q_goal = solve_ik(FR3.home_q, transform(DOWN, tip), iterations=30)
         self.data.qpos[:7] = self.q_goal
-        self.data.qpos[[f.qposadr[0] for f in self.fingers]] = width_m / 2
+        self.data.qpos[FINGER_DOFS] = width_m / 2
         self.open = width_m > FR3.gripper_max_width_m / 2
         mujoco.mj_forward(self.model, self.data)
 
@@ -79,7 +80,7 @@ class World:
     @property
     def width_m(self) -> float:
         """Opening between the fingers [m]."""
-        return float(sum(self.data.qpos[f.qposadr[0]] for f in self.fingers))
+        return finger_width_m(self.data.qpos)
 
     def robot(self, stamp_ns: int = 0) -> RobotState:
         """Return the arm's true state."""
@@ -89,7 +90,7 @@ class World:
 
     def cubes(self) -> dict:
         """Return colour -> centre (3,) [m]."""
-        return cube_positions(self.model, self.data)
+        return cube_positions(self.data.qpos)
 
     def frame(self, stamp_ns: int = 0, cameras=("front",)) -> Frame:
         """Render what the cell would see now."""

@@ -18,11 +18,12 @@ PINNED = re.compile(r"^[a-z0-9][a-z0-9-]*==[0-9][A-Za-z0-9.]*$")
 def setup_value(name: str):
     """Evaluate one keyword of the setup() call, or one constant of setup.py, without running setup()."""
     tree = ast.parse((ROOT / "setup.py").read_text())
-    call = next(node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup")
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    call = next(node for node in calls if getattr(node.func, "id", "") == "setup")
     value = next(keyword.value for keyword in call.keywords if keyword.arg == name)
     names = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
     scope = {key: ast.literal_eval(names[key]) for key in ("NAME", "NODES")}
-    return eval(compile(ast.Expression(value), "setup.py", "eval"), {}, scope)
+    return eval(compile(ast.Expression(value), "setup.py", "eval"), scope)
 
 
 def scripts() -> dict[str, str]:

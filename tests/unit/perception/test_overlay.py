@@ -70,8 +70,9 @@ def test_trace_path_and_tokens_are_drawn_where_they_belong():
     scene = overlay.Scene(view(), tokens, np.zeros((320, 320), np.uint8), trace, path, ("pick up the red cube",))
     picture = overlay.draw(scene, scale=2)
     assert picture.shape == (480, 640 + 192, 3) and picture.dtype == np.uint8
-    for points, colour in ((trace.pixels()[0], overlay.YELLOW), (project(path, K, T_BASE_CAMERA).mean(0), overlay.CYAN)):
-        u, v = np.round(points * 2 + 0.5).astype(int)
+    middle = project(path, K, T_BASE_CAMERA).mean(0)
+    for point, colour in ((trace.pixels()[0], overlay.YELLOW), (middle, overlay.CYAN)):
+        u, v = np.round(point * 2 + 0.5).astype(int)
         assert np.abs(picture[v, u].astype(int) - colour).max() < 60
 
 

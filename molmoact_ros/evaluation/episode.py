@@ -1,0 +1,163 @@
+"""One episode in the running cell: give the instruction, watch until the object is lifted or the time is over.
+
+`cell` is an observer (nodes/observer.py); this module knows only its methods, not ROS.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..errors import MissingPart
+from ..types import Plan
+from .judge import PickJudge, named_object
+from .observed import TableState
+
+# Objects farther away than this are parked out of sight by the simulator.
+ON_TABLE_M = 1.5
+MOVING_RAD_S = 0.05
+_HOME_RAD, _REST_RAD_S = 0.06, 0.02
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to give up: simulated seconds after the first motion, wall seconds without any, seconds of refusals."""
+
+    motion_s: float = 60.0
+    silence_s: float = 30.0
+    refusal_s: float = 6.0
+
+
+class Episode:
+    """Collects what happens; its take_… methods are called from the observer's thread."""
+
+    def __init__(self, instruction: str, start: TableState):
+        on_table = [n for n, p in start.objects.items() if np.linalg.norm(p[:2]) < ON_TABLE_M]
+        self.instruction = instruction
+        self.target = named_object(instruction, on_table)
+        self.judge = PickJudge(self.target) if self.target else None
+        self.plans, self.refusals, self.refusal_detail = [], {}, ""
+        self.commands, self.command_age_ms = 0, []
+        self.start, self.truth = start, start
+        self.first_motion_ns = self.first_plan_ns = None
+        self.wall_start_s = time.monotonic()
+        self.wall_to_motion_s = float("nan")
+        self.refused_since_s = None
+
+    def take_plan(self, plan) -> None:
+        """Count a plan or a refusal."""
+        if plan.instruction not in ("", self.instruction):
+            return
+        if isinstance(plan, Plan):
+            self.plans.append(plan_ms(plan))
+            self.first_plan_ns = self.first_plan_ns or plan.stamp_ns
+            self.refused_since_s = None
+            return
+        self.refusals[plan.name] = self.refusals.get(plan.name, 0) + 1
+        self.refusal_detail = f"{plan.name}: {plan.detail}"
+        self.refused_since_s = self.refused_since_s or time.monotonic()
+
+    def take_command(self, command) -> None:
+        """Count a command to the arm and the age of the picture behind it."""
+        if command.space != "hold" and command.stamp_ns:
+            self.commands += 1
+            self.command_age_ms.append((command.issued_ns - command.stamp_ns) / 1e6)
+
+    def take_truth(self, state: TableState) -> None:
+        """Judge one instant."""
+        self.truth = state
+        if self.first_motion_ns is None and self.first_plan_ns and state.speed > MOVING_RAD_S:
+            self.first_motion_ns = state.stamp_ns
+            self.wall_to_motion_s = time.monotonic() - self.wall_start_s
+        if self.judge is not None:
+            self.judge.update(state.stamp_ns, state.tip, state.objects)
+
+    @property
+    def outcome(self):
+        """The judge's outcome, None when the instruction names no object on the table."""
+        return self.judge.outcome if self.judge is not None and self.judge.watched else None
+
+    def over(self, limits: Limits) -> str:
+        """Say why the episode is over, "" while it goes on."""
+        if self.outcome is not None and self.outcome.lifted:
+            return "lifted"
+        now_s = time.monotonic()
+        if self.refused_since_s is not None and now_s - self.refused_since_s > limits.refusal_s:
+            return self.refusal_detail
+        if self.first_motion_ns is None:
+            return "no motion" if now_s - self.wall_start_s > limits.silence_s else ""
+        return "timeout" if self.truth.stamp_ns - self.first_motion_ns > limits.motion_s * 1e9 else ""
+
+    def case(self, seed: int, ended: str, verdicts) -> dict:
+        """Sum up for the report."""
+        outcome = asdict(self.outcome) if self.outcome is not None else {"target": "", "reached": False, "lifted": False}
+        return {
+            "seed": seed,
+            "instruction": self.instruction,
+            **outcome,
+            "ended": ended,
+            "plans": len(self.plans),
+            "plan_ms": [round(ms, 1) for ms in self.plans],
+            "refusals": self.refusals,
+            "commands": self.commands,
+            "verdicts": verdicts._asdict(),
+            "wall_s": round(time.monotonic() - self.wall_start_s, 2),
+            "time_to_first_motion_s": self.wall_to_motion_s,
+            "real_time_factor": self.truth.real_time_factor,
+        }
+
+
+def plan_ms(plan: Plan) -> float:
+    """Return the latency of a whole plan [ms]."""
+    return float(plan.latency_ms.get("total", sum(plan.latency_ms.values())))
+
+
+def run_episode(cell, seed: int, instruction: str, limits: Limits, watch=None) -> tuple[dict, Episode]:
+    """Give the instruction and watch; `watch(episode)` is called about 20 times a second and may raise."""
+    start = cell.truth()
+    if start is None:
+        raise MissingPart("no state of the simulator", "sim/state", "Start the simulated cell.")
+    episode, before = Episode(instruction, start), cell.safety().verdicts
+    listeners = {
+        "reasoning/plan": episode.take_plan,
+        "safety/command": episode.take_command,
+        "sim/state": episode.take_truth,
+    }
+    for topic, listener in listeners.items():
+        cell.listen(topic, listener)
+    try:
+        cell.set_instruction(instruction)
+        while not (ended := episode.over(limits)):
+            if watch is not None:
+                watch(episode)
+            time.sleep(0.05)
+    finally:
+        for topic, listener in listeners.items():
+            cell.unlisten(topic, listener)
+    return episode.case(seed, ended, cell.safety().verdicts.since(before)), episode
+
+
+def prepare(cell, seed: int, home_q, timeout_s: float = 40.0) -> None:
+    """Stop thinking, move the arm home through the supervisor, lay the table anew. MissingPart when it does not."""
+    cell.set_instruction("")
+    go_home(cell, home_q, timeout_s)
+    cell.reset_world(seed)
+    if not cell.wait_for(lambda: cell.truth().seed == seed, 5.0):
+        raise MissingPart("the table was not laid out anew", f"seed {seed} in sim/state", "Start the cell again.")
+
+
+def go_home(cell, home_q, timeout_s: float) -> None:
+    """Ask the controller for the way home and wait until the arm is there and at rest."""
+
+    def there() -> bool:
+        truth = cell.truth()
+        return np.abs(truth.q - home_q).max() < _HOME_RAD and truth.speed < _REST_RAD_S
+
+    cell.home()
+    if not cell.wait_for(there, timeout_s):
+        safety = cell.safety()
+        raise MissingPart(
+            f"the arm did not come home in {timeout_s:.0f} s ({safety.state} {safety.reason})",
+            "the home pose at rest",
+            "Clear the way and start again.",
+        )
