@@ -18,6 +18,7 @@ class ArmConfig:
     jerk_factor: float = option(0.1, "share of its jerk limits", "", 0.01, 1.0)
     watchdog_s: float = option(0.1, "come to rest when no command arrived for so long", "s", 0.02, 0.5)
     state_hz: float = option(125.0, "rate of the published state", "Hz", 20.0, 500.0)
+    auto_recover: bool = option(False, "leave a robot error by itself; false: a person calls arm/recover")
     collision_torque_nm: float = option(40.0, "joint torque at which the robot stops by itself", "N m", 5.0, 100.0)
     collision_force_n: float = option(40.0, "tip force at which the robot stops by itself", "N", 5.0, 100.0)
     grasp_force_n: float = option(30.0, "force of a closing gripper", "N", 1.0, 70.0)

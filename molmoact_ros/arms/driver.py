@@ -97,8 +97,8 @@ class Arm:
 
     def hold(self) -> None:
         """Bring the arm to rest as fast as its limits allow; the gripper keeps what it holds."""
-        if self.fault:
-            self._recover()
+        if self.fault and self.config.auto_recover:
+            self.recover()
         if self._space is None:
             return
         stop = franky.JointStopMotion() if self._space == "joint" else franky.CartesianStopMotion()
@@ -118,13 +118,14 @@ class Arm:
         except _TROUBLE as error:
             self.fault, self._space = str(error).splitlines()[0], None
 
-    def _recover(self) -> None:
-        """Ask the robot to leave its error state; called while holding, so that nothing moves by itself afterwards."""
+    def recover(self) -> str:
+        """Ask the robot to leave its error state, at rest; return what still stands in the way, "" for nothing."""
         try:
             if self._robot.recover_from_errors():
                 self.fault = ""
         except _TROUBLE as error:
             self.fault = str(error).splitlines()[0]
+        return self.fault
 
     def state(self, stamp_ns: int) -> RobotState | None:
         """Return the arm's state with `stamp_ns`; None while the robot does not answer."""

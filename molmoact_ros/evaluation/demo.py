@@ -118,12 +118,17 @@ class Show:
 
 
 def progress_line(observer, episode) -> str:
-    """One line: plans, where the tip is, and why the arm waits, if it does."""
-    outcome, safety = episode.outcome, observer.safety()
-    distance = f"{outcome.min_distance_m * 100:5.1f} cm to the {outcome.target}" if outcome else "no such object"
-    waits = f"  {safety.state} {safety.reason}" if safety.reason else ""
-    refused = f"  refused: {episode.refusal_detail}" if episode.refused_since_s else ""
-    return f"  {len(episode.plans):3d} plans  nearest {distance}{waits}{refused}"
+    """One line: time, plans, where the tip and the named object are, and why the arm waits, if it does."""
+    safety, truth = observer.safety(), episode.truth
+    line = f"  {episode.elapsed_s:5.1f} s {len(episode.plans):4d} plans"
+    if episode.target:
+        centre = truth.objects[episode.target]
+        apart_cm = 100 * float(((truth.tip - centre) ** 2).sum() ** 0.5)
+        line += f"  tip {apart_cm:4.1f} cm from the {episode.target}, which is at {100 * centre[2]:4.1f} cm"
+        line += f"  gripper {1000 * truth.gripper_width_m:2.0f} mm"
+    if safety.reason:
+        line += f"  {safety.state} {safety.reason}"
+    return line + (f"  refused: {episode.refusal_detail}" if episode.refused_since_s else "")
 
 
 def summarise(case: dict, episode, observer, started_s: float) -> dict:

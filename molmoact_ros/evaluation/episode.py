@@ -77,6 +77,11 @@ class Episode:
         """The judge's outcome, None when the instruction names no object on the table."""
         return self.judge.outcome if self.judge is not None and self.judge.watched else None
 
+    @property
+    def elapsed_s(self) -> float:
+        """Simulated seconds since the instruction."""
+        return (self.truth.stamp_ns - self.start.stamp_ns) / 1e9
+
     def over(self, limits: Limits) -> str:
         """Say why the episode is over, "" while it goes on."""
         if self.outcome is not None and self.outcome.lifted:

@@ -6,6 +6,7 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped, WrenchStamped
 from molmoact_msgs.msg import Command, RobotState
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 
 from ..arms.config import ArmConfig
 from ..arms.driver import AT_REST_RAD_S, Arm
@@ -33,6 +34,7 @@ class ArmNode(CellNode):
         self._pose = self.output(PoseStamped, "arm/ee_pose", qos.STATE)
         self._wrench = self.output(WrenchStamped, "arm/wrench", qos.STATE)
         self.input(Command, "safety/command", self._apply, qos.COMMAND)
+        self.serve(Trigger, "arm/recover", self._recover)
         self.every(1.0 / config.state_hz, self._tick)
         self.report(dry_run=config.dry_run)
 
@@ -49,6 +51,12 @@ class ArmNode(CellNode):
         command = command_from_msg(msg)
         if command.arm_names == (self._name,):
             self._arm.apply(command, time.monotonic())
+
+    def _recover(self, request, response):
+        """Leave a robot error, such as a collision; the supervisor goes on when the arm is ready again."""
+        response.message = self._arm.recover()
+        response.success = not response.message
+        return response
 
     def _tick(self) -> None:
         silent = self._arm.watch(time.monotonic())

@@ -11,7 +11,7 @@ class SimConfig:
 
     robot_ip: str = option("127.0.0.1", "loopback address at which the simulated robot listens")
     seed: int = option(0, "layout of the table", low=0, high=2**31 - 1)
-    clock_hz: float = option(200.0, "rate of /clock", "Hz", 20.0, 1000.0)
+    clock_hz: float = option(100.0, "rate of /clock", "Hz", 20.0, 1000.0)
     state_hz: float = option(50.0, "rate of the true state", "Hz", 10.0, 200.0)
 
 

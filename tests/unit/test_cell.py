@@ -33,6 +33,10 @@ def parameters(**given) -> dict[str, dict]:
     return {spec.name: dict(spec.parameters) for spec in FRANKA.nodes(given)}
 
 
+def without_ros(values: dict) -> dict:
+    return {key: value for key, value in values.items() if key != "use_sim_time"}
+
+
 def test_the_simulated_cell():
     found = parameters(instruction="pick up the red cube", seed="7")
     assert list(found) == list(CONFIGS)
@@ -54,17 +58,18 @@ def test_the_real_cell_is_careful(calibrated):
 
 def test_every_parameter_is_an_option_of_its_node():
     for name, values in parameters().items():
-        values.pop("use_sim_time", None)
+        values = without_ros(values)
         config = build(config_class(name), values)
         for key, value in values.items():
             assert getattr(config, key) == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_speed_scale_slows_the_setpoints():
-    full = build(config_class("controller"), {})
-    slow = parameters(speed_scale="0.5")["controller"]
-    assert slow["max_tip_speed"] == pytest.approx(full.max_tip_speed / 2)
-    assert "max_tip_speed" not in parameters()["controller"]
+    full = build(config_class("controller"), without_ros(parameters()["controller"]))
+    slow = build(config_class("controller"), without_ros(parameters(speed_scale="0.5")["controller"]))
+    for name in ("max_tip_speed", "max_turn_speed", "joint_speed_fraction"):
+        assert getattr(slow, name) == pytest.approx(getattr(full, name) / 2)
+    assert slow.rate_hz == full.rate_hz
 
 
 def test_command_space_is_said_to_both_sides():
