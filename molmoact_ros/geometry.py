@@ -102,7 +102,7 @@ def _dh_transform(a: float, d: float, alpha: float, theta: float) -> np.ndarray:
 
 
 def link_transforms(dh, q) -> np.ndarray:
-    """Chain modified Denavit-Hartenberg rows (Craig's convention): (8, 4, 4) joint frames 1..7 and the flange, in base."""
+    """Chain modified Denavit-Hartenberg rows (Craig): (8, 4, 4) joint frames 1..7 and the flange, in base."""
     angles = np.append(q, 0.0)
     T = np.eye(4)
     frames = np.empty((len(dh), 4, 4))
@@ -127,7 +127,7 @@ def jacobian(dh, T_flange_ee, q) -> np.ndarray:
 
 
 class SerialChain:
-    """Forward kinematics and Jacobian of one arm with the constant parts worked out once, for loops at 100 Hz and more."""
+    """Forward kinematics and Jacobian of one arm with the constant parts worked out once, for fast loops."""
 
     def __init__(self, dh, T_flange_ee):
         dh = np.asarray(dh, float)

@@ -40,7 +40,10 @@ def _require(condition: bool, found: str, expected: str) -> None:
 
 @dataclass(frozen=True)
 class RobotState:
-    """One arm at one instant: q, dq [rad, rad/s], T_base_ee (4,4), gripper width [m], wrench [N, Nm] at the EE in base axes."""
+    """One arm at one instant: q, dq [rad, rad/s], T_base_ee (4, 4), gripper width [m].
+
+    wrench: external force [N] and torque [Nm] at the end effector, in base axes.
+    """
 
     stamp_ns: int
     q: np.ndarray
@@ -59,7 +62,8 @@ class Frame:
     """What was seen at one instant, and where the robot was.
 
     images: camera name -> (h, w, 3) uint8 RGB. depth_m: (h, w) float32 metres of the first camera, NaN = no reading.
-    K: (3, 3) intrinsics in pixels of the first camera. T_base_camera: (4, 4), optical frame (x right, y down, z forward).
+    K: (3, 3) intrinsics in pixels of the first camera. T_base_camera: (4, 4), its optical frame (x right, y down,
+    z forward).
     """
 
     stamp_ns: int

@@ -87,11 +87,11 @@ class Arm:
 
     def _move(self, space: str, target) -> None:
         if space == "joint":
-            motion = franky.JointMotion(franky.JointState(target), relative_dynamics_factor=self._factor,
-                                        return_when_finished=False)  # fmt: skip
+            state = franky.JointState(target)
+            motion = franky.JointMotion(state, relative_dynamics_factor=self._factor, return_when_finished=False)
         else:
-            motion = franky.CartesianMotion(franky.Affine(target[:3], target[3:]), relative_dynamics_factor=self._factor,
-                                            return_when_finished=False)  # fmt: skip
+            pose = franky.Affine(target[:3], target[3:])
+            motion = franky.CartesianMotion(pose, relative_dynamics_factor=self._factor, return_when_finished=False)
         self._robot.move(motion, asynchronous=True)
         self._space = space
 

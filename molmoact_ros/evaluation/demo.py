@@ -66,7 +66,7 @@ def run(open_observer, options: argparse.Namespace) -> int:
 
 
 def wait_until_ready(observer, cell, log, started_s: float) -> None:
-    """Wait until every vital stage lives, then print rate and age of each. ProcessEnded or MissingPart if one does not."""
+    """Wait until every vital stage lives and say when each did. ProcessEnded or MissingPart if one does not."""
     waiting, end = dict(VITAL_STAGES), time.monotonic() + _READY_S
     while waiting:
         cell.check()
@@ -75,7 +75,8 @@ def wait_until_ready(observer, cell, log, started_s: float) -> None:
             print(f"  {stage:<11} after {time.monotonic() - started_s:4.1f} s", flush=True)
             del waiting[stage]
         if time.monotonic() > end:
-            raise MissingPart(f"no {' and no '.join(waiting)} within {_READY_S:.0f} s", "all stages", f"Read {log.path}.")
+            silent = " and no ".join(waiting)
+            raise MissingPart(f"no {silent} within {_READY_S:.0f} s", "all stages", f"Read {log.path}.")
         time.sleep(0.05)
     if not observer.wait_for(lambda: observer.safety().state in ("ACTIVE", "HOLDING"), _ARMED_S):
         observer.arm()
@@ -173,4 +174,5 @@ def _print_summary(summary: dict, case: dict, out: Path) -> None:
 def _why(case: dict) -> tuple[str, str, str]:
     if not case["target"]:
         return f"'{case['instruction']}': {case['ended']}", "an object that is on the table", "Name another, or --seed."
-    return f"the {case['target']} was not lifted ({case['ended']})", "it in the gripper", "Look at the pictures and the bag."
+    found = f"the {case['target']} was not lifted ({case['ended']})"
+    return found, "it in the gripper", "Look at the pictures and the bag."

@@ -17,6 +17,8 @@ from .observed import TableState
 ON_TABLE_M = 1.5
 MOVING_RAD_S = 0.05
 _HOME_RAD, _REST_RAD_S = 0.06, 0.02
+# By then the wish to go home has become a command, also on a busy machine.
+_HEARD_NS = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Episode:
 
     def case(self, seed: int, ended: str, verdicts) -> dict:
         """Sum up for the report."""
-        outcome = asdict(self.outcome) if self.outcome is not None else {"target": "", "reached": False, "lifted": False}
+        nothing = {"target": "", "reached": False, "lifted": False, "wrong_object": ""}
+        outcome = nothing if self.outcome is None else asdict(self.outcome)
         return {
             "seed": seed,
             "instruction": self.instruction,
@@ -155,10 +158,14 @@ def go_home(cell, home_q, timeout_s: float) -> None:
     """Ask the controller for the way home and wait until the arm is there and at rest."""
 
     def there() -> bool:
-        truth = cell.truth()
-        return np.abs(truth.q - home_q).max() < _HOME_RAD and truth.speed < _REST_RAD_S
+        truth, command = cell.truth(), cell.latest("safety/command")
+        near = np.abs(truth.q - home_q).max() < _HOME_RAD and truth.speed < _REST_RAD_S
+        # The controller holds again when its way home is over; before that it would refuse plans.
+        return near and command is not None and command.space == "hold"
 
     cell.home()
+    started_ns = cell.now_ns()
+    cell.wait_for(lambda: cell.now_ns() - started_ns > _HEARD_NS, timeout_s)
     if not cell.wait_for(there, timeout_s):
         safety = cell.safety()
         raise MissingPart(

@@ -32,9 +32,15 @@ class Outcome:
 
 
 def named_object(instruction: str, names: Iterable[str]) -> str | None:
-    """Return the one object whose words ('red_cube' = red, cube) all occur in the instruction; None if not exactly one."""
+    """Return the one object that the instruction names, None if it names none or several.
+
+    What sets an object apart counts: among 'red_cube' and 'blue_cube' these are 'red' and 'blue', so that "the red
+    block" is understood, too.
+    """
+    words = {name: set(name.lower().split("_")) for name in names}
+    shared = set.intersection(*words.values()) if len(words) > 1 else set()
     spoken = set(re.findall(r"[a-z0-9]+", instruction.lower()))
-    named = [n for n in names if set(n.lower().split("_")) <= spoken]
+    named = [name for name, own in words.items() if own - shared <= spoken]
     return named[0] if len(named) == 1 else None
 
 

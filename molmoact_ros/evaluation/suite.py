@@ -65,7 +65,7 @@ def _wait_until_alive(observer, cell) -> None:
 
 
 def _graph_episode(observer, cell, seed: int, timeout_s: float) -> dict:
-    from ..sim.scene import sample_layout
+    from ..sim.layout import sample_layout
 
     cell.check()
     prepare(observer, seed, FR3.home_q)

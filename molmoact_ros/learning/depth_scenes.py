@@ -71,4 +71,3 @@ def solve_ik(profile, tip, R, q, steps: int = 25, damping: float = 0.05) -> np.n
         step = J.T @ np.linalg.solve(J @ J.T + damping**2 * np.eye(6), error)
         q = np.clip(q + np.clip(step, -0.3, 0.3), profile.q_min, profile.q_max)
     return q
-

@@ -47,7 +47,10 @@ def number_losses(logits, targets, tokens) -> dict:
 
 
 def pointing_losses(maps, points, absent) -> dict:
-    """Return map and point losses for (b, 2, h, w) logits and true positions (b, 2, 2) in 0..1; absent objects are left out."""
+    """Return map and point losses for (b, 2, h, w) logits and true positions (b, 2, 2) in 0..1.
+
+    Absent objects are left out.
+    """
     height, width = maps.shape[2:]
     cells = points * torch.tensor([width, height]) - 0.5
     xs, ys = torch.arange(width), torch.arange(height)

@@ -1,4 +1,4 @@
-"""Train the embedded model on a CPU: Muon for the decoder's matrices, AdamW for the rest, a time budget, checkpoints."""
+"""Train the embedded model on a CPU: Muon for the decoder's matrices, AdamW for the rest, a time budget."""
 
 import json
 import math

@@ -174,5 +174,7 @@ def molmoact_7b_d() -> NetworkConfig:
 def embedded(words: tuple[str, ...]) -> NetworkConfig:
     """Return the embedded model of the simulated cell, about 1.4 million parameters."""
     tokens = TokenLayout(words)
-    decoder = DecoderConfig(128, 4, 4, 2, 32, 352, tokens.size, 0, layer_norm_eps=1e-6, rope_theta=1e4, learned_positions=224)
+    decoder = DecoderConfig(
+        128, 4, 4, 2, 32, 352, tokens.size, 0, layer_norm_eps=1e-6, rope_theta=1e4, learned_positions=224
+    )
     return NetworkConfig(decoder, conv=ConvTowerConfig(), tokens=tokens)

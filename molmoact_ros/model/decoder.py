@@ -1,4 +1,4 @@
-"""The decoder: RoPE, grouped-query attention, SwiGLU, RMSNorm; Qwen2.5- and OLMo-2-type by config (spec section 1.3)."""
+"""The decoder: RoPE, grouped-query attention, SwiGLU, RMSNorm; Qwen2.5 or OLMo-2 by config (spec section 1.3)."""
 
 import torch
 import torch.nn.functional as F

@@ -16,7 +16,9 @@ def load_network(folder) -> MolmoActNetwork:
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise MissingPart(
-                f"no {name} in '{folder}'", "a checkpoint folder", "Give checkpoint:=FOLDER, or run: molmoact train embedded"
+                f"no {name} in '{folder}'",
+                "a checkpoint folder",
+                "Give checkpoint:=FOLDER, or run: molmoact train embedded",
             )
     network = MolmoActNetwork(NetworkConfig.from_dict(json.loads((folder / "config.json").read_text())))
     weights = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
@@ -31,8 +33,12 @@ def _check(expected: dict, found: dict, folder: Path) -> None:
             raise InvalidData(f"no tensor '{name}' in '{folder}'", "every weight of config.json", "Use matching files.")
         if found[name].shape != tensor.shape:
             raise InvalidData(
-                f"tensor '{name}' of shape {tuple(found[name].shape)} in '{folder}'", f"{tuple(tensor.shape)}", "Use matching files."
+                f"tensor '{name}' of shape {tuple(found[name].shape)} in '{folder}'",
+                f"{tuple(tensor.shape)}",
+                "Use matching files.",
             )
     extra = sorted(set(found) - set(expected))
     if extra:
-        raise InvalidData(f"unexpected tensor '{extra[0]}' in '{folder}'", "only weights of config.json", "Use matching files.")
+        raise InvalidData(
+            f"unexpected tensor '{extra[0]}' in '{folder}'", "only weights of config.json", "Use matching files."
+        )

@@ -1,4 +1,4 @@
-"""The published vision tower: a pre-norm ViT whose taps are pooled 2x2 by attention and projected (spec section 1.3)."""
+"""The published vision tower: a pre-norm ViT whose taps are pooled 2x2 and projected (spec section 1.3)."""
 
 import torch
 import torch.nn.functional as F

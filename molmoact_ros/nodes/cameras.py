@@ -30,7 +30,11 @@ class CamerasNode(CellNode):
 
     def _outputs_of(self, prefix: str) -> list:
         streams = ("color", "aligned_depth_to_color")
-        pairs = [(kind, f"{prefix}/{s}/{leaf}") for s in streams for kind, leaf in ((Image, "image_raw"), (CameraInfo, "camera_info"))]
+        pairs = [
+            (kind, f"{prefix}/{s}/{leaf}")
+            for s in streams
+            for kind, leaf in ((Image, "image_raw"), (CameraInfo, "camera_info"))
+        ]
         return [self.output(kind, topic, qos.SENSOR) for kind, topic in pairs]
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 
 import numpy as np
-from molmoact_msgs.msg import DepthTokens, Frame, Plan, RobotState, SafetyStatus
+from molmoact_msgs.msg import Frame, Plan, RobotState, SafetyStatus
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 

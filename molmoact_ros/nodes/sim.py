@@ -30,7 +30,15 @@ class SimNode(CellNode):
     def configure(self, config: SimConfig) -> None:
         """Start the robot server and wait for its first tick."""
         path = path_of(config.robot_ip)
-        command = [sys.executable, "-m", "molmoact_ros.sim.server", "--host", config.robot_ip, "--seed", str(config.seed)]
+        command = [
+            sys.executable,
+            "-m",
+            "molmoact_ros.sim.server",
+            "--host",
+            config.robot_ip,
+            "--seed",
+            str(config.seed),
+        ]
         self._server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self._world = SharedWorld.attach(path, _START_S, self._still_alive, owner=self._server.pid)
         self._clock_output = self.output(Clock, "/clock", qos.STATE)

@@ -1,4 +1,4 @@
-"""Run a tool of evaluation/ with an observer in this process: python -m molmoact_ros.nodes.watch <demo|eval> <options>."""
+"""Run a tool of evaluation/ with an observer: python -m molmoact_ros.nodes.watch <demo|eval> <options as JSON>."""
 
 import os
 import signal

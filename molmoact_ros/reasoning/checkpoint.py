@@ -54,12 +54,16 @@ def load_manifest(folder) -> Manifest:
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
         raise MissingPart(
-            f"no {MANIFEST} in '{folder}'", "a checkpoint folder", "Give checkpoint:=FOLDER, or run: molmoact train embedded"
+            f"no {MANIFEST} in '{folder}'",
+            "a checkpoint folder",
+            "Give checkpoint:=FOLDER, or run: molmoact train embedded",
         )
     data = json.loads((folder / MANIFEST).read_text())
     weights = folder / "model.safetensors"
     if weights.is_file() and sha256(weights) != data["sha256"]:
-        raise InvalidData(f"'{weights}' has another checksum than its manifest", data["sha256"][:12], "Restore the file.")
+        raise InvalidData(
+            f"'{weights}' has another checksum than its manifest", data["sha256"][:12], "Restore the file."
+        )
     stats = data["norm_stats"]
     return Manifest(
         data["name"], data["dt_s"], data["horizon"], data["convention"], tuple(data["dims"]), np.array(data["constant"]),

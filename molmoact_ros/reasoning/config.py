@@ -12,6 +12,8 @@ class ReasoningConfig:
     checkpoint: str = option(REQUIRED, "folder of the checkpoint (config.json, model.safetensors, manifest.json)")
     instruction: str = option("", "what to do from the start; empty: wait for an instruction")
     arm_name: str = option("fr3", "name of the arm in plans")
-    max_rate_hz: float = option(2.5, "plans per second at most; each one costs a core while it is computed", "Hz", 0.1, 30.0)
+    max_rate_hz: float = option(
+        2.5, "plans per second at most; each one costs a core while it is computed", "Hz", 0.1, 30.0
+    )
     threads: int = option(1, "CPU threads of the network", "", 1, 64)
     max_frame_age_s: float = option(0.5, "an older frame is not worth a plan", "s", 0.05, 5.0)

@@ -1,4 +1,4 @@
-"""The reasoner: a frame and an instruction in, a plan or a named refusal out. It never raises on what the model says."""
+"""The reasoner: a frame and an instruction in, a plan or a named refusal out, whatever the model says."""
 
 import time
 from typing import Callable
@@ -65,6 +65,8 @@ class Reasoner:
             instruction,
             DepthTokens(frame.stamp_ns, parts.codes, self.layout.depth_codes, "model"),
             Trace(frame.stamp_ns, parts.trace, (width, height), "model"),
-            ActionChunk(frame.stamp_ns, manifest.dt_s, manifest.rows(parts.bins), manifest.convention, (self.arm_name,)),
+            ActionChunk(
+                frame.stamp_ns, manifest.dt_s, manifest.rows(parts.bins), manifest.convention, (self.arm_name,)
+            ),
             latency | {"total": sum(latency.values())},
         )

@@ -119,7 +119,7 @@ def read(path, topics=None) -> Iterator[Record]:
     """
     path = Path(path)
     if not (path / "metadata.yaml").is_file():
-        raise MissingPart(f"no bag at {path}", "a folder with metadata.yaml", "Name the folder that the recording made.")
+        raise MissingPart(f"no bag at {path}", "a folder with metadata.yaml", "Name the folder of a recording.")
     with AnyReader([path]) as reader:
         chosen = [c for c in reader.connections if topics is None or c.topic in topics]
         if not chosen:

@@ -16,7 +16,7 @@ class Runtime(Protocol):
     image_tokens: int
 
     def prefill(self, ids: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Forget everything, read prompt ids (s,) and an RGB image (h, w, 3) uint8; return logits (vocab,) of the next token."""
+        """Forget everything, read prompt ids (s,) and an RGB image (h, w, 3) uint8; return the next logits (vocab,)."""
 
     def extend(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Read answer ids (n,) at positions (n,); return logits (vocab,) of the token after the last."""

@@ -85,7 +85,7 @@ class Reshaper:
 
     def tip(self, target, state: RobotState, reference: Reference, budget: Budget) -> Outcome:
         """Reshape a tip target x y z [m], qx qy qz qw: box and table, lead, speeds, joints as far as predictable."""
-        limits, quaternion = self._limits, target[3:] / np.linalg.norm(target[3:])
+        quaternion = target[3:] / np.linalg.norm(target[3:])
         T = transform(rotation_from_quaternion(quaternion), target[:3])
         out = Outcome(np.concatenate([target[:3], quaternion]), T)
         shift = self._shift(T, out)

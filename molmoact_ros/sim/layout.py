@@ -54,7 +54,7 @@ def sample_layout(seed: int) -> Layout:
 
 
 def apply_layout(data, layout: Layout) -> None:
-    """Place the cubes of `layout` at rest in MuJoCo's `data` and park the others out of sight; the arm is not touched."""
+    """Place the cubes of `layout` at rest in MuJoCo's `data` and park the others; the arm is not touched."""
     for i, colour in enumerate(COLOURS):
         x, y, yaw = layout.cubes.get(colour, (PARKED_XY[0], PARKED_XY[1] + 0.2 * i, 0.0))
         at = _FIRST_CUBE + 7 * i

@@ -113,6 +113,9 @@ class CellServer(SimulationServer):
                 "Stop the other simulation, or give another address: robot_ip:=127.0.0.2",
             ) from error
         model, data = self.simulator.model, self.simulator.data
+        # franky-sim damps joints 5-7 with 200 Nms/rad in explicit steps of 1 ms. With their armature of 0.074 kgm2
+        # that is past the edge of stability (2 J / dt): once moved they tremble at 0.08 rad/s for ever.
+        model.dof_armature[4:7] = 0.2
         self.contacts = ContactForces(model, data)
         apply_layout(data, sample_layout(self.seed))
         mujoco.mj_forward(model, data)

@@ -1,6 +1,7 @@
 """The simulator's truth, shared with other processes through a memory-mapped file.
 
-One writer, the simulator; readers retry until they saw one undivided state (a seqlock). One mailbox back: a layout seed.
+One writer, the simulator; readers retry until they saw one undivided state (a seqlock). One mailbox back: a
+layout seed.
 """
 
 import os

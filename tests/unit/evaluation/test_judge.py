@@ -64,6 +64,7 @@ def test_wrong_object_is_named():
     [
         ("pick up the red cube", "red_cube"),
         ("Pick up the BLUE cube.", "blue_cube"),
+        ("grab the red block", "red_cube"),
         ("pick up the banana", None),
         ("pick up the red cube and the blue cube", None),
         ("", None),
