@@ -3,11 +3,11 @@
 No logic here: arguments and nodes are data in molmoact_ros/cell.py, which `molmoact launch franka` reads as well.
 """
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from launch import LaunchDescription
 from molmoact_ros.cell import CELLS, PACKAGE, REST_S
 from molmoact_ros.config import describe
 

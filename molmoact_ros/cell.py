@@ -1,8 +1,9 @@
 """The robot cell as data: which processes, with which parameters. ros2 launch and `molmoact launch` read one list.
 
-    CELLS["franka"].nodes({"sim": "true", "instruction": "pick up the red cube"}) -> [NodeSpec, ...]
+CELLS["franka"].nodes({"sim": "true", "instruction": "pick up the red cube"}) -> [NodeSpec, ...]
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from importlib import import_module
@@ -31,7 +32,9 @@ CONFIGS = {
 _OF_SIMULATION = ("sim", "cameras")
 # The overlay is for the eyes alone: the cell goes on without it.
 _NOT_VITAL = ("overlay",)
-_SCALED = {"controller": ("max_tip_speed", "max_turn_speed", "joint_speed_fraction")}
+_SCALED = {"controller": ("max_tip_speed", "max_turn_speed", "joint_speed_fraction"), "arm": ("velocity_factor",)}
+# What nobody chose: a robot beside people starts slowly.
+_ROBOT_SPEED = 0.05
 _FILES = {
     "calibration": "Calibrate the cameras and name the file in the configuration of the cell.",
     "depth_model": "Fetch the weights with git, or train them: molmoact train depth-vqvae",
@@ -39,6 +42,15 @@ _FILES = {
 }
 # One thread per process for small matrices: eight processes share few cores.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+# A simulated clock and a simulated arm are nobody else's business on the network.
+SIMULATION_ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+_DDS_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+
+def process_environment() -> dict[str, str]:
+    """Return the environment of every process of a cell and of one that watches it; the user's DDS file wins."""
+    profiles = os.environ.get(_DDS_PROFILES) or str(data_root() / "config" / "fastdds.xml")
+    return {**_ENVIRONMENT, _DDS_PROFILES: profiles}
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class NodeSpec:
     parameters: Mapping[str, Any]
     required: bool = True
     remappings: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(_ENVIRONMENT))
+    environment: Mapping[str, str] = field(default_factory=process_environment)
 
 
 @dataclass(frozen=True)
@@ -75,9 +87,10 @@ class FrankaArguments:
     robot_ip: str = option("", "address of the robot; the simulated one listens on a loopback address")
     instruction: str = option("", "what to do from the start, as in 'pick up the red cube'")
     seed: int = option(0, "layout of the simulated table", low=0, high=2**31 - 1)
-    dry_run: str = option("auto", "true: the arm does not move; auto: only the simulated one moves",
-                          choices=("auto", "true", "false"))
-    speed_scale: float = option(1.0, "share of the configured speeds", low=0.05, high=1.0)
+    dry_run: str = option(
+        "auto", "true: the arm does not move; auto: only the simulated one moves", choices=("auto", "true", "false")
+    )
+    speed_scale: float = option(0.0, "share of full speed; 0: all of it in simulation, 5 % on a robot", low=0.0, high=1.0)
     command_space: str = option("joint", "what the arm is given: joint angles or tip poses", choices=("joint", "ee"))
     checkpoint: str = option("models/embedded", "folder of the model's weights")
 
@@ -117,12 +130,14 @@ def _spec(name: str, options: dict, arguments: FrankaArguments) -> NodeSpec:
     for key in _FILES.keys() & options.keys():
         options[key] = locate(options[key], key.replace("_", " "), _FILES[key])
     config = build(config_class(name), options)
-    scaled = {key: getattr(config, key) * arguments.speed_scale for key in _SCALED.get(name, ())}
-    values = {key: getattr(config, key) for key in options} | (scaled if arguments.speed_scale != 1.0 else {})
+    scale = arguments.speed_scale or (1.0 if arguments.sim else _ROBOT_SPEED)
+    scaled = {key: getattr(config, key) * scale for key in _SCALED.get(name, ())}
+    values = {key: getattr(config, key) for key in options} | (scaled if scale != 1.0 else {})
     parameters = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     if arguments.sim and name != "sim":
         parameters["use_sim_time"] = True
-    return NodeSpec(name, name, parameters, required=name not in _NOT_VITAL)
+    environment = _ENVIRONMENT | (SIMULATION_ENVIRONMENT if arguments.sim else {})
+    return NodeSpec(name, name, parameters, required=name not in _NOT_VITAL, environment=environment)
 
 
 def _read(file_name: str) -> dict[str, dict]:

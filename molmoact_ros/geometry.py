@@ -96,9 +96,7 @@ def lift(pixels, depth_m, K, T_base_camera) -> np.ndarray:
 
 def _dh_transform(a: float, d: float, alpha: float, theta: float) -> np.ndarray:
     ct, st, ca, sa = np.cos(theta), np.sin(theta), np.cos(alpha), np.sin(alpha)
-    return np.array(
-        [[ct, -st, 0, a], [st * ca, ct * ca, -sa, -sa * d], [st * sa, ct * sa, ca, ca * d], [0, 0, 0, 1.0]]
-    )
+    return np.array([[ct, -st, 0, a], [st * ca, ct * ca, -sa, -sa * d], [st * sa, ct * sa, ca, ca * d], [0, 0, 0, 1.0]])
 
 
 def link_transforms(dh, q) -> np.ndarray:

@@ -19,23 +19,19 @@ ACTION_CONVENTIONS = ("absolute_base", "delta_base")
 COMMAND_SPACES = ("joint", "ee", "hold")
 
 
+def _require(condition, found: str, expected: str) -> None:
+    if not condition:
+        raise InvalidData(found, expected, "Fix the producer.")
+
+
 def _frozen_array(owner, name: str, dtype, shape: tuple) -> np.ndarray:
     """Convert field `name` to a read-only array and check its shape (None = any length)."""
     array = np.array(getattr(owner, name), dtype=dtype)
     fits = array.ndim == len(shape) and all(s is None or s == n for s, n in zip(shape, array.shape))
-    if not fits:
-        want = "x".join("any" if s is None else str(s) for s in shape)
-        raise InvalidData(
-            f"{type(owner).__name__}.{name} has shape {array.shape}", f"shape ({want})", "Fix the producer."
-        )
+    _require(fits, f"{type(owner).__name__}.{name} has shape {array.shape}", f"shape {shape}, None = any")
     array.flags.writeable = False
     object.__setattr__(owner, name, array)
     return array
-
-
-def _require(condition: bool, found: str, expected: str) -> None:
-    if not condition:
-        raise InvalidData(found, expected, "Fix the producer.")
 
 
 @dataclass(frozen=True)
@@ -75,12 +71,10 @@ class Frame:
 
     def __post_init__(self):
         _require(len(self.images) > 0, "Frame without images", "at least one camera image")
-        frozen = {}
-        for name, image in self.images.items():
-            image = np.array(image, dtype=np.uint8)
+        frozen = {name: np.array(image, dtype=np.uint8) for name, image in self.images.items()}
+        for name, image in frozen.items():
             _require(image.ndim == 3 and image.shape[2] == 3, f"image '{name}' {image.shape}", "(h, w, 3) RGB")
             image.flags.writeable = False
-            frozen[name] = image
         object.__setattr__(self, "images", MappingProxyType(frozen))
         _frozen_array(self, "depth_m", np.float32, (None, None))
         _frozen_array(self, "K", np.float64, (3, 3))
@@ -103,8 +97,11 @@ class DepthTokens:
 
     def __post_init__(self):
         codes = _frozen_array(self, "codes", np.int64, (None, None))
-        inside = codes.size > 0 and codes.min() >= 0 and codes.max() < self.codebook_size
-        _require(inside, "a depth code outside the codebook", f"codes in 0..{self.codebook_size - 1}")
+        _require(
+            codes.size and np.all((codes >= 0) & (codes < self.codebook_size)),
+            "a code outside the book",
+            f"codes in 0..{self.codebook_size - 1}",
+        )
         _require(self.source in ("sensor", "model"), f"source '{self.source}'", "'sensor' or 'model'")
 
 
@@ -120,8 +117,9 @@ class Trace:
     def __post_init__(self):
         points = _frozen_array(self, "points", np.float64, (None, 2))
         _require(1 <= len(points) <= MAX_TRACE_POINTS, f"{len(points)} trace points", "1 to 5")
-        inside = bool(np.all((points >= 0) & (points < TRACE_RANGE)))
-        _require(inside, "a trace point outside the image", "coordinates in 0..255")
+        _require(
+            np.all((points >= 0) & (points < TRACE_RANGE)), "a trace point outside the image", "coordinates in 0..255"
+        )
         _require(self.author in ("model", "operator"), f"author '{self.author}'", "'model' or 'operator'")
 
     def pixels(self) -> np.ndarray:
@@ -146,8 +144,7 @@ class ActionChunk:
 
     def __post_init__(self):
         actions = _frozen_array(self, "actions", np.float64, (None, 7 * len(self.arm_names)))
-        _require(len(actions) > 0, "an empty action chunk", "at least one row")
-        _require(self.dt_s > 0, f"dt_s {self.dt_s}", "a positive step")
+        _require(len(actions) and self.dt_s > 0, f"{len(actions)} rows every {self.dt_s} s", "rows and a positive step")
         _require(self.convention in ACTION_CONVENTIONS, f"convention '{self.convention}'", str(ACTION_CONVENTIONS))
 
     @property

@@ -8,8 +8,21 @@ from pathlib import Path
 
 PACKAGE = "molmoact_ros"
 BASE = {"errors", "types", "geometry", "rotation", "config", "places"}
-ROOMS = {"model", "runtime", "perception", "reasoning", "control", "safety", "arms", "sim", "learning", "evaluation",
-         "calibration", "replay", "console"}
+ROOMS = {
+    "model",
+    "runtime",
+    "perception",
+    "reasoning",
+    "control",
+    "safety",
+    "arms",
+    "sim",
+    "learning",
+    "evaluation",
+    "calibration",
+    "replay",
+    "console",
+}
 TOOLS = {"cell", "launcher", "parameter_table", "cli"}
 # A room may import itself, the base, and what stands here. Nobody imports nodes.
 MAY_IMPORT = {
@@ -85,7 +98,8 @@ class Source:
 def sources(package: Path) -> list[Source]:
     """Read all files of the package."""
     return [
-        Source(str(path.relative_to(package).with_suffix("")), path.read_text()) for path in sorted(package.rglob("*.py"))
+        Source(str(path.relative_to(package).with_suffix("")), path.read_text())
+        for path in sorted(package.rglob("*.py"))
     ]
 
 
@@ -140,7 +154,9 @@ def size_faults(files: list[Source]) -> list[str]:
         most = MAX_NODE if source.is_node else MAX_MODEL if source.room == "model" else MAX_CORE
         if len(lines) > most:
             faults.append(f"{source.name} has {len(lines)} lines, at most {most}")
-        faults += [f"{source.name}:{i} has {len(line)} columns" for i, line in enumerate(lines, 1) if len(line) > MAX_COLUMNS]
+        faults += [
+            f"{source.name}:{i} has {len(line)} columns" for i, line in enumerate(lines, 1) if len(line) > MAX_COLUMNS
+        ]
         for node in ast.walk(source.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 length = node.end_lineno - node.lineno + 1

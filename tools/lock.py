@@ -31,8 +31,18 @@ def check_wheels(pins: dict[str, str], python: str) -> None:
     # torch is left out: a local build, where a machine has one, exists for one Python only
     lines = [f"{name}=={version}" for name, version in pins.items() if name not in SOURCE_ONLY | {"torch"}]
     with tempfile.TemporaryDirectory() as folder:
-        pip("install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:",
-            "--python-version", python, "--target", folder, *lines)
+        pip(
+            "install",
+            "--dry-run",
+            "--ignore-installed",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            python,
+            "--target",
+            folder,
+            *lines,
+        )
 
 
 def write(name: str, pins: dict[str, str]) -> None:

@@ -88,7 +88,8 @@ def install_environment() -> None:
     shutil.copy(HOOK, site / "molmoact_cell_environment.py")
     # sorts before ros_wheels_bootstrapper.pth, which starts Python anew with the library path that it finds
     (site / "molmoact_cell_environment.pth").write_text(
-        f"import molmoact_cell_environment; molmoact_cell_environment.enter({str(WORKSPACE / 'install')!r})\n")
+        f"import molmoact_cell_environment; molmoact_cell_environment.enter({str(WORKSPACE / 'install')!r})\n"
+    )
     quietly([*PIP, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
 
 
@@ -97,12 +98,28 @@ def build(package: str) -> None:
     for folder in ("build", "install"):  # colcon does not forget what a changed package no longer installs
         shutil.rmtree(WORKSPACE / folder / package, ignore_errors=True)
     environment = os.environ | {
-        "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}", "AMENT_PREFIX_PATH": str(VENV), "CMAKE_PREFIX_PATH": str(VENV)}
+        "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
+        "AMENT_PREFIX_PATH": str(VENV),
+        "CMAKE_PREFIX_PATH": str(VENV),
+    }
     for name in ("PYTHONPATH", "COLCON_PREFIX_PATH"):
         environment.pop(name, None)  # a sourced ROS installation would mix with the wheels
-    quietly([str(VENV / "bin" / "colcon"), "build", "--packages-select", package, "--symlink-install",
-             "--event-handlers", "console_cohesion+",
-             "--cmake-args", f"-DPython3_EXECUTABLE={PYTHON}", "-DBUILD_TESTING=OFF"], cwd=WORKSPACE, env=environment)
+    quietly(
+        [
+            str(VENV / "bin" / "colcon"),
+            "build",
+            "--packages-select",
+            package,
+            "--symlink-install",
+            "--event-handlers",
+            "console_cohesion+",
+            "--cmake-args",
+            f"-DPython3_EXECUTABLE={PYTHON}",
+            "-DBUILD_TESTING=OFF",
+        ],
+        cwd=WORKSPACE,
+        env=environment,
+    )
 
 
 def quietly(command: list[str], **options) -> None:

@@ -1,18 +1,18 @@
 """Calibration of a cell's cameras as a YAML file: read, checked, written.
 
-    cell: sim_fr3
-    date: 2026-11-24
-    method: simulator
-    residual_px: 0.0
-    base_frame: base
-    cameras:
-      front:
-        frame_id: camera_front_color_optical_frame
-        mount: base                     # 'base': pose in the base frame; 'ee': pose in the end-effector frame
-        size: [320, 240]                # width, height [px]
-        intrinsics: [308.6, 308.6, 159.5, 119.5]   # fx, fy, cx, cy [px] of the undistorted image
-        xyz: [1.02, 0.0, 0.60]          # m
-        xyzw: [0.64, 0.64, -0.30, -0.30]  # quaternion of the optical frame (x right, y down, z forward)
+cell: sim_fr3
+date: 2026-11-24
+method: simulator
+residual_px: 0.0
+base_frame: base
+cameras:
+  front:
+    frame_id: camera_front_color_optical_frame
+    mount: base                     # 'base': pose in the base frame; 'ee': pose in the end-effector frame
+    size: [320, 240]                # width, height [px]
+    intrinsics: [308.6, 308.6, 159.5, 119.5]   # fx, fy, cx, cy [px] of the undistorted image
+    xyz: [1.02, 0.0, 0.60]          # m
+    xyzw: [0.64, 0.64, -0.30, -0.30]  # quaternion of the optical frame (x right, y down, z forward)
 """
 
 from dataclasses import dataclass

@@ -10,9 +10,7 @@ class ControlConfig:
     """How chunks become setpoints. Speeds and accelerations bound the setpoint, the supervisor bounds it again."""
 
     rate_hz: float = option(100.0, "setpoints per second", "Hz", 20.0, 500.0)
-    command_space: str = option(
-        "joint", "what the arm is given: joint angles or tip poses", choices=("joint", "ee")
-    )
+    command_space: str = option("joint", "what the arm is given: joint angles or tip poses", choices=("joint", "ee"))
     arm_name: str = option("fr3", "name of the arm in plans and commands")
 
     max_plan_age_s: float = option(2.0, "an older observation is no reason to start a chunk", "s", 0.1, 10.0)

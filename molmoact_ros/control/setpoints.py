@@ -89,7 +89,12 @@ class SetpointGenerator:
         )
         turn_rate = next_velocity(
             rotation_vector_between(now.quaternion, quaternion),
-            spin, now.turn_rate, c.max_turn_speed, c.max_turn_acceleration, c.gain_hz, dt_s,
+            spin,
+            now.turn_rate,
+            c.max_turn_speed,
+            c.max_turn_acceleration,
+            c.gain_hz,
+            dt_s,
         )
         now.position = now.position + velocity * dt_s
         now.quaternion = turned(now.quaternion, turn_rate * dt_s)

@@ -5,6 +5,8 @@ import json
 import os
 import sys
 
+from ..cell import SIMULATION_ENVIRONMENT
+
 WATCH = "molmoact_ros.nodes.watch"
 
 
@@ -12,7 +14,9 @@ def hand_over(tool: str, options: argparse.Namespace) -> int:
     """Replace this process (same id, same terminal, so Ctrl-C and exit code are its own); does not return."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", WATCH, tool, json.dumps(vars(options))])
+    # Whoever watches a simulated cell has to be where the cell is.
+    environment = {**os.environ, **SIMULATION_ENVIRONMENT}
+    os.execve(sys.executable, [sys.executable, "-m", WATCH, tool, json.dumps(vars(options))], environment)
 
 
 def options_from(text: str) -> argparse.Namespace:

@@ -4,9 +4,8 @@ import threading
 import time
 
 import rclpy
-from std_srvs.srv import SetBool, Trigger
-
 from molmoact_msgs.srv import ResetWorld, SetInstruction
+from std_srvs.srv import SetBool, Trigger
 
 from ..errors import MissingPart
 from .executor import make_executor

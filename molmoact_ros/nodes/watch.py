@@ -5,6 +5,7 @@ import signal
 import sys
 from functools import partial
 
+from ..cell import process_environment
 from ..errors import MolmoActError
 from ..evaluation import demo, suite
 from ..evaluation.handover import options_from
@@ -21,6 +22,7 @@ def main(arguments: list[str]) -> int:
     """Run the tool and return its exit code: 1 with one line on stderr for a MolmoActError, 130 after Ctrl-C."""
     tool, options = arguments
     run, open_observer = TOOLS[tool]
+    os.environ.update(process_environment())
     # A simulated cell stays on this machine: its commands must never reach a robot on the network.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     signal.signal(signal.SIGTERM, signal.default_int_handler)

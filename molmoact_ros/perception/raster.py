@@ -60,7 +60,10 @@ def polyline(image: np.ndarray, points: np.ndarray, colour, width: int = 2, dots
 
 
 def text(image: np.ndarray, line: str, position: tuple[int, int], colour=(255, 255, 255), size: float = 0.5) -> None:
-    """Write one line with a dark outline; `position` is the lower left corner. OpenCV's font is ASCII only."""
+    """Write one line on a dark ground; `position` is the lower left corner. OpenCV's font is ASCII only."""
     line = line.encode("ascii", "replace").decode()
-    for tone, width in (((0, 0, 0), 3), (colour, 1)):
-        cv2.putText(image, line, position, cv2.FONT_HERSHEY_SIMPLEX, size, tone, width, cv2.LINE_AA)
+    (width, height), below = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    x, y = position
+    ground = image[max(y - height - 2, 0) : y + below, max(x - 2, 0) : x + width + 2]
+    ground[:] = ground // 3
+    cv2.putText(image, line, position, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)

@@ -64,9 +64,15 @@ def load_manifest(folder) -> Manifest:
         raise InvalidData(
             f"'{weights}' has another checksum than its manifest", data["sha256"][:12], "Restore the file."
         )
-    stats = data["norm_stats"]
+    action, state = (data["norm_stats"][key] for key in ("action", "state"))
     return Manifest(
-        data["name"], data["dt_s"], data["horizon"], data["convention"], tuple(data["dims"]), np.array(data["constant"]),
-        ActionCodec(stats["action"]["q01"], stats["action"]["q99"]),
-        ActionCodec(stats["state"]["q01"], stats["state"]["q99"]), tuple(data["image_size"]),
-    )  # fmt: skip
+        name=data["name"],
+        dt_s=data["dt_s"],
+        horizon=data["horizon"],
+        convention=data["convention"],
+        dims=tuple(data["dims"]),
+        constant=np.array(data["constant"]),
+        actions=ActionCodec(action["q01"], action["q99"]),
+        state=ActionCodec(state["q01"], state["q99"]),
+        image_size=tuple(data["image_size"]),
+    )

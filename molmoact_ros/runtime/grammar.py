@@ -9,7 +9,6 @@ import numpy as np
 
 from ..types import MAX_TRACE_POINTS
 
-
 _TRACE_LENGTH = 2 + 2 * MAX_TRACE_POINTS
 
 

@@ -160,8 +160,10 @@ class Supervisor:
     def _rest(self, issued_ns: int, command: Command | None) -> Command:
         """Return a hold that keeps the gripper's last width: a hold neither drops nor squeezes anything."""
         width = [self._limits.gripper_max_m] if self._gripper_m is None else self._gripper_m
-        cause = (0, issued_ns, 0, 0) if command is None else (
-            command.stamp_ns, issued_ns, command.sequence, command.plan_id
+        cause = (
+            (0, issued_ns, 0, 0)
+            if command is None
+            else (command.stamp_ns, issued_ns, command.sequence, command.plan_id)
         )
         return Command(*cause, "hold", self._q[None], width, (self._config.arm_name,))
 

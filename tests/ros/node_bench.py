@@ -20,7 +20,9 @@ class Bench:
         command = f"from molmoact_ros.nodes.{module} import main; main()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", command, "--ros-args", *" ".join(arguments).split()],
-            env=self.environment, stderr=subprocess.PIPE, text=True,
+            env=self.environment,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         self.context = rclpy.Context()

@@ -117,7 +117,9 @@ def _malformed():
     yield "no intrinsics", convert.intrinsics_from_msg, convert.camera_info_to_msg(np.zeros((3, 3)), 4, 4, 0, "camera")
 
 
-@pytest.mark.parametrize("name, from_msg, msg", list(_malformed()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "name, from_msg, msg", list(_malformed()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_malformed_messages_are_invalid_data(name, from_msg, msg):
     with pytest.raises(InvalidData):
         from_msg(msg)

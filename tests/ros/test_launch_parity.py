@@ -11,11 +11,11 @@ import yaml
 # not "launch": the folder of that name in the repository would be found
 pytest.importorskip("launch_ros", reason="ROS 2 launch is not installed here (it is not on PyPI)")
 
-from launch import LaunchDescription, LaunchService  # noqa: E402
 from launch.actions import EmitEvent, IncludeLaunchDescription, RegisterEventHandler  # noqa: E402
 from launch.event_handlers import OnProcessStart  # noqa: E402
 from launch.events import Shutdown  # noqa: E402
 
+from launch import LaunchDescription, LaunchService  # noqa: E402
 from molmoact_ros.cell import CELLS  # noqa: E402
 from molmoact_ros.launcher import command, parse  # noqa: E402
 

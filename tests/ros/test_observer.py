@@ -9,10 +9,10 @@ import pytest
 pytestmark = pytest.mark.ros
 
 rclpy = pytest.importorskip("rclpy")
-from sensor_msgs.msg import Image  # noqa: E402
-
 from molmoact_msgs.msg import Plan, SafetyStatus, SimState  # noqa: E402
 from molmoact_msgs.srv import ResetWorld  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
+
 from molmoact_ros.errors import MissingPart  # noqa: E402
 from molmoact_ros.nodes import qos  # noqa: E402
 from molmoact_ros.nodes.executor import make_executor  # noqa: E402
@@ -62,7 +62,7 @@ class Source:
                 message.encoding, message.data = "rgb8", bytes(24 * 96)
             publisher.publish(message)
         if self.ticks % 10 == 0:
-            self.plan.publish(Plan(plan_id=self.ticks, refusal='tired', latency_names=["total"], latency_ms=[120.0]))
+            self.plan.publish(Plan(plan_id=self.ticks, refusal="tired", latency_names=["total"], latency_ms=[120.0]))
 
     def close(self):
         self.executor.stop()
@@ -100,8 +100,6 @@ def test_services_answer_refuse_and_are_missed(source):
             observer.reset_world(13)
         with pytest.raises(MissingPart, match="safety/e_stop"):
             observer.call("safety/e_stop", timeout_s=0.3)
-
-
 
 
 def test_recording_reads_back_with_the_types_that_travelled(source, tmp_path):

@@ -21,7 +21,7 @@ from molmoact_ros.geometry import forward_kinematics  # noqa: E402
 from molmoact_ros.nodes import convert, qos  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-DOMAIN = 88
+DOMAIN = 64
 SIZE = (320, 240)
 MS = 1_000_000
 OPTIONS = {"calibration": ROOT / "calibration/sim_fr3.yaml", "depth_model": ROOT / "models/depth_vqvae"}
@@ -71,6 +71,7 @@ def test_frames_carry_tokens_robot_and_calibration():
         Cell(bench)
         assert bench.wait(lambda: len(bench.heard["perception/frame"]) >= 3, 40)
         assert bench.wait(lambda: bench.heard["perception/depth_reconstruction"], 10)
+        assert bench.wait(lambda: len(bench.heard["perception/heartbeat"]) >= 50, 10)
         msg, tokens = bench.last("perception/frame"), bench.last("perception/depth_tokens")
         picture = bench.last("perception/depth_reconstruction")
         times = [t for t, _ in bench.heard["perception/heartbeat"][-50:]]
@@ -81,7 +82,7 @@ def test_frames_carry_tokens_robot_and_calibration():
     carried = convert.depth_tokens_from_msg(msg.depth_tokens)
     assert carried.stamp_ns == frame.stamp_ns and carried.codes.shape == (10, 10) and carried.source == "sensor"
     assert tokens.codebook_size == 128 and (picture.width, picture.height) == (320, 320)
-    assert len(times) > 20 and np.median(np.diff(times)) < 0.04
+    assert np.median(np.diff(times)) < 0.04
 
 
 def test_unpaired_stamps_and_a_foreign_camera_give_nothing_but_heartbeats():
@@ -125,7 +126,9 @@ def test_overlay_draws_frame_trace_and_markers():
 
         def shown():
             last = bench.last("overlay/markers")
-            return last and {m.ns for m in last.markers if m.action == Marker.ADD} == {"trace", "chunk"}
+            if not last or not bench.last("overlay/image"):
+                return False
+            return {m.ns for m in last.markers if m.action == Marker.ADD} == {"trace", "chunk"}
 
         assert bench.wait(shown, 30)
         markers, picture = bench.last("overlay/markers"), convert.image_from_msg(bench.last("overlay/image"))

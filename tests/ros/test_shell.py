@@ -193,7 +193,9 @@ def test_simulated_time_and_steady_timers(graph):
 
 def start_process(*parameters):
     arguments = [part for parameter in parameters for part in ("-p", parameter)]
-    source = "import sys; sys.path.insert(0, sys.argv.pop(1)); from test_shell import TinyNode, shell; shell.run(TinyNode)"
+    source = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from test_shell import TinyNode, shell; shell.run(TinyNode)"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", source, os.path.dirname(__file__), "--ros-args", *arguments],
         env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)},

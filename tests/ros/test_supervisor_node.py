@@ -25,8 +25,12 @@ CELL = {
     "workspace_max_m": "[0.75,0.4,0.7]",
     "table_z_m": "0.0",
     # The bench shares two cores with others; what is tested here is the order of things, not a deadline.
-    "command_silence_s": "0.3", "arm_silence_s": "0.3", "perception_silence_s": "0.3", "reasoning_silence_s": "0.3",
-    "max_state_age_s": "0.3", "max_command_age_s": "0.3",
+    "command_silence_s": "0.3",
+    "arm_silence_s": "0.3",
+    "perception_silence_s": "0.3",
+    "reasoning_silence_s": "0.3",
+    "max_state_age_s": "0.3",
+    "max_command_age_s": "0.3",
 }
 
 
@@ -44,8 +48,10 @@ class SupervisorBench(Bench):
             "perception": self.feed(Header, "perception/heartbeat", qos.STATE, 50, Header),
             "reasoning": self.feed(Header, "reasoning/heartbeat", qos.STATE, 50, Header),
         }
-        self.clients = {name: self.node.create_client(kind, f"safety/{name}") for name, kind in
-                        (("arm", SetBool), ("e_stop", Trigger), ("reset", Trigger))}
+        self.clients = {
+            name: self.node.create_client(kind, f"safety/{name}")
+            for name, kind in (("arm", SetBool), ("e_stop", Trigger), ("reset", Trigger))
+        }
 
     def _state(self):
         return robot_state_to_msg(state(self.now_ns(), self.q, self.dq), ready=self.ready)

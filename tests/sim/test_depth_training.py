@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.sim
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("mujoco")
+pytest.importorskip("franky_sim")
 from molmoact_ros.learning.depth_scenes import DepthScenes  # noqa: E402
 from molmoact_ros.learning.depth_vqvae import Recipe, kmeans, train  # noqa: E402
 from molmoact_ros.model.depth_vqvae_store import load_depth_vqvae  # noqa: E402

@@ -74,7 +74,12 @@ def test_every_tool_of_the_command_line_is_there():
     "rule, name, text, fault",
     [
         ("dependency", "safety/checks", "from ..control import setpoints", "safety/checks imports control"),
-        ("dependency", "safety/checks", "def f():\n    from molmoact_ros.sim import world", "safety/checks imports sim"),
+        (
+            "dependency",
+            "safety/checks",
+            "def f():\n    from molmoact_ros.sim import world",
+            "safety/checks imports sim",
+        ),
         ("dependency", "control/x", "from .. import nodes", "control/x imports nodes"),
         ("dependency", "evaluation/x", "import molmoact_ros.nodes.shell", "evaluation/x imports nodes"),
         ("dependency", "types", "from .geometry import lift", "types imports geometry"),
@@ -100,7 +105,9 @@ def test_each_rule_sees_what_it_forbids(rule, name, text, fault):
 
 def test_a_heavy_package_spreads_no_further():
     files = [Source(f"sim/x{i}", "import franky_sim") for i in range(4)]
-    assert any("franky_sim is imported in 4 files, at most 3" in fault for fault in house_rules.dependency_faults(files))
+    assert any(
+        "franky_sim is imported in 4 files, at most 3" in fault for fault in house_rules.dependency_faults(files)
+    )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

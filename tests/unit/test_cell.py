@@ -50,7 +50,7 @@ def test_the_simulated_cell():
 def test_the_real_cell_is_careful(calibrated):
     found = parameters(sim="false", robot_ip="172.16.0.2")
     assert not {"sim", "cameras"} & set(found)
-    assert found["arm"] == {"robot_ip": "172.16.0.2", "dry_run": True}
+    assert found["arm"]["robot_ip"] == "172.16.0.2" and found["arm"]["dry_run"] is True
     assert "arm_on_start" not in found["supervisor"]
     assert not any("use_sim_time" in values for values in found.values())
     assert parameters(sim="false", robot_ip="172.16.0.2", dry_run="false")["arm"]["dry_run"] is False
@@ -70,6 +70,18 @@ def test_speed_scale_slows_the_setpoints():
     for name in ("max_tip_speed", "max_turn_speed", "joint_speed_fraction"):
         assert getattr(slow, name) == pytest.approx(getattr(full, name) / 2)
     assert slow.rate_hz == full.rate_hz
+
+
+def test_a_robot_starts_at_five_percent_unless_told_otherwise(calibrated):
+    found = parameters(sim="false", robot_ip="172.16.0.2")
+    full = parameters(sim="false", robot_ip="172.16.0.2", speed_scale="1.0")
+    for node, name in (("controller", "max_tip_speed"), ("arm", "velocity_factor")):
+        assert found[node][name] == pytest.approx(0.05 * full[node][name])
+    assert found["arm"]["dry_run"] is True and full["arm"]["dry_run"] is True
+
+
+def test_the_simulation_stays_on_this_machine():
+    assert {s.environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE") for s in CELLS["franka"].nodes({})} == {"LOCALHOST"}
 
 
 def test_command_space_is_said_to_both_sides():

@@ -58,9 +58,7 @@ def test_deltas_are_summed_from_the_pose_at_the_stamp():
     history = PoseHistory()
     history.push(state(START_NS))
     actions = np.tile([0.01, 0.0, -0.01, 0.0, 0.0, 0.1, 1.0], (8, 1))
-    buffer = _adopted(
-        ChunkBuffer(ControlConfig()), plan(1, START_NS, actions, "delta_base"), START_NS, history=history
-    )
+    buffer = _adopted(ChunkBuffer(ControlConfig()), plan(1, START_NS, actions, "delta_base"), START_NS, history=history)
     start = state(START_NS).T_base_ee[:3, 3]
     last = buffer.sample(START_NS + 1_600_000_000)
     assert np.allclose(last.position, start + [0.08, 0.0, -0.08])
