@@ -10,6 +10,7 @@ from std_srvs.srv import SetBool, Trigger
 from ..errors import MissingPart
 from .executor import make_executor
 
+_ASK_AGAIN_S = 2.0
 SERVICES = {
     "sim/reset": ResetWorld,
     "reasoning/set_instruction": SetInstruction,
@@ -92,13 +93,24 @@ class CellClient:
         client = self._service_clients[name]
         if not client.wait_for_service(timeout_s):
             raise MissingPart(f"no service {name}", "a running cell", "Look at the nodes' messages above.")
-        answered = threading.Event()
-        future = client.call_async(SERVICES[name].Request(**request))
-        future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(timeout_s):
+        answer = self._ask(client, SERVICES[name].Request(**request), timeout_s)
+        if answer is None:
             raise MissingPart(f"no answer from {name} in {timeout_s:.0f} s", "an answer", "Start the cell again.")
-        answer = future.result()
         # std_srvs say `success`, molmoact_msgs say `accepted`.
         if not getattr(answer, "success", getattr(answer, "accepted", True)):
             raise MissingPart(f"{name} refused: {answer.message}", "its consent", "Remove the cause and try again.")
         return answer
+
+    def _ask(self, client, request, timeout_s: float):
+        """Send a request until it is answered: a server that has just started may not reach us with its first answer."""
+        answered, answers = threading.Event(), []
+
+        def take(future) -> None:
+            answers.append(future.result())
+            answered.set()
+
+        end = time.monotonic() + timeout_s
+        while not answers and time.monotonic() < end:
+            client.call_async(request).add_done_callback(take)
+            answered.wait(min(_ASK_AGAIN_S, timeout_s))
+        return answers[0] if answers else None

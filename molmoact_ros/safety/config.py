@@ -36,8 +36,8 @@ class SafetyConfig:
     max_future_s: float = option(0.05, "hold when a stamp is ahead of the clock by more", "s", 0.0, 0.5)
     command_silence_s: float = option(0.1, "hold when the controller is silent for longer", "s", 0.02, 0.5)
     arm_silence_s: float = option(0.12, "hold when the arm is silent for longer", "s", 0.02, 0.5)
-    perception_silence_s: float = option(0.15, "hold when perception's heartbeat is silent for longer", "s", 0.02, 0.5)
-    reasoning_silence_s: float = option(0.15, "hold when reasoning's heartbeat is silent for longer", "s", 0.02, 0.5)
+    perception_silence_s: float = option(0.1, "hold when perception's heartbeat is silent for longer", "s", 0.02, 0.5)
+    reasoning_silence_s: float = option(0.1, "hold when reasoning's heartbeat is silent for longer", "s", 0.02, 0.5)
     resume_after_s: float = option(0.05, "all must be well for this long before the arm moves again", "s", 0.0, 5.0)
 
     rest_speed: float = option(0.05, "joints below this speed are at rest; needed for a reset", "rad/s", 0.001, 0.5)

@@ -1,0 +1,26 @@
+"""Training, small but whole: demonstrations, depth codes, two stages, and a checkpoint that the cell can load."""
+
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.sim]
+
+from molmoact_ros.cli import main  # noqa: E402
+from molmoact_ros.model.loading import load_network  # noqa: E402
+from molmoact_ros.reasoning.checkpoint import load_manifest  # noqa: E402
+
+
+@pytest.mark.timeout(600)
+def test_a_short_training_learns_to_point_and_can_be_loaded(tmp_path, capsys):
+    options = ["--episodes", "20", "--snapshots", "200", "--depth-frames", "60", "--minutes", "3", "--processes", "2"]
+    folders = ["--output", str(tmp_path / "model"), "--data", str(tmp_path / "data")]
+    assert main(["train", "embedded", *folders, *options]) == 0
+    said = capsys.readouterr().out
+    distances = [float(d) for d in re.findall(r"point (\d+\.\d+)", said)]
+    assert len(distances) >= 2 and distances[-1] < 0.5 * distances[0], distances
+    assert "depth" in said.splitlines()[-1]
+    load_network(tmp_path / "model")
+    assert load_manifest(tmp_path / "model").horizon == 8
+    # A second run finds the demonstrations made.
+    assert len(list((tmp_path / "data").glob("*.npz"))) == 2
