@@ -90,7 +90,7 @@ class FrankaArguments:
     dry_run: str = option(
         "auto", "true: the arm does not move; auto: only the simulated one moves", choices=("auto", "true", "false")
     )
-    speed_scale: float = option(0.0, "share of full speed; 0: all of it in simulation, 5 % on a robot", low=0.0, high=1.0)
+    speed_scale: float = option(0.0, "share of full speed; 0: all in simulation, 5 % on a robot", low=0.0, high=1.0)
     command_space: str = option("joint", "what the arm is given: joint angles or tip poses", choices=("joint", "ee"))
     checkpoint: str = option("models/embedded", "folder of the model's weights")
 

@@ -21,6 +21,8 @@ from .stages import VITAL_STAGES, alive, table
 
 _READY_S, _ARMED_S = 90.0, 5.0
 _LINE_PERIOD_S = 2.0
+# From the camera to the operator's picture.
+_DRAWING_S = 0.4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +56,7 @@ def run(open_observer, options: argparse.Namespace) -> int:
             show = Show(observer, cell, log, out)
             limits = Limits(motion_s=options.timeout)
             case, episode = run_episode(observer, options.seed, options.instruction, limits, show.step)
-            show.save("end")
+            show.save_end()
             print("\n" + table(observer), flush=True)
             summary = summarise(case, episode, observer, started_s)
     _print_summary(summary, case, out)
@@ -111,6 +113,14 @@ class Show:
         plan, picture = (self._observer.meters[t].last_s for t in ("reasoning/plan", "overlay/image"))
         return picture is not None and plan is not None and picture > plan
 
+    def save_end(self) -> None:
+        """Save a picture of how it ended: the newest one may still show the moment before."""
+        over_s = time.monotonic()
+        self._observer.wait_for(
+            lambda: (self._observer.meters["overlay/image"].last_s or 0.0) > over_s + _DRAWING_S, 3.0
+        )
+        self.save("end")
+
     def save(self, name: str) -> None:
         """Save the operator's picture, if there is one."""
         picture = self._observer.latest("overlay/image")
@@ -133,7 +143,7 @@ def progress_line(observer, episode) -> str:
 
 
 def summarise(case: dict, episode, observer, started_s: float) -> dict:
-    """Return the flat summary of issue 2."""
+    """Return the flat summary of the report."""
     summary = {
         "instruction": case["instruction"],
         "success": bool(case["lifted"]),

@@ -6,7 +6,7 @@ from typing import Iterable, Mapping
 
 import numpy as np
 
-# Issue 2, acceptance 2: reached = the tip within 3 cm of the named object's centre.
+# Reached: the tip within 3 cm of the named object's centre.
 REACH_M = 0.03
 # Lifted = the object's underside 5 cm above the table, held at the tip for half a second of simulated time.
 LIFT_M = 0.05

@@ -14,7 +14,7 @@ from .log import CellLog
 from .report import suite_summary, write_report
 
 SUITES = ("pick",)
-# Issue 2: seeds from here on are never used for training.
+# Seeds from here on are never used for training.
 FIRST_TEST_SEED = 20_000
 _READY_S = 90.0
 
@@ -77,13 +77,13 @@ def _offline(options, checkpoint: str) -> list[dict]:
     """Run the suite in the plain simulator, without ROS and faster than real time."""
     from ..learning.rollout import run_episode as run_offline
     from ..model.loading import load_network
-    from ..perception.image import model_image
+    from ..perception.raster import resize
     from ..reasoning.checkpoint import load_manifest
     from ..reasoning.reasoner import Reasoner
     from ..runtime.torch_runtime import TorchRuntime
     from ..sim.world import World
 
-    reasoner = Reasoner(TorchRuntime(load_network(checkpoint), 1), load_manifest(checkpoint), model_image)
+    reasoner = Reasoner(TorchRuntime(load_network(checkpoint), 1), load_manifest(checkpoint), resize)
     world, cases = World(), []
     for seed in range(options.seed, options.seed + options.episodes):
         started_s = time.monotonic()

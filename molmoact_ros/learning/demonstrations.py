@@ -5,12 +5,11 @@ The data are not kept in the repository; the seeds are. Seeds from `EVALUATION_S
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from ..errors import InvalidData
 from ..geometry import project
-from ..perception.image import model_image
+from ..perception.raster import resize
 from ..sim.layout import COLOURS, sample_layout
 from ..sim.world import HOME_TIP
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
@@ -69,9 +68,9 @@ def label(frame, cubes: dict, colour: str) -> dict:
 
 def observation(frame) -> dict:
     """Return the stored part of a frame: small RGB, proprioception (x, y, z, width [m]), depth in mm."""
-    depth_mm = cv2.resize(frame.depth_m, MODEL_IMAGE, interpolation=cv2.INTER_AREA) * 1000
+    depth_mm = resize(frame.depth_m, MODEL_IMAGE) * 1000
     return {
-        "image": model_image(frame.first_image, MODEL_IMAGE),
+        "image": resize(frame.first_image, MODEL_IMAGE),
         "state": np.append(frame.robot.T_base_ee[:3, 3], frame.robot.gripper_width_m).astype(np.float32),
         "depth_mm": depth_mm.round().astype(np.uint16),
     }

@@ -3,11 +3,12 @@
 import numpy as np
 
 from ..arms.profile import FR3
-from ..geometry import forward_kinematics, jacobian, quaternion_from_rotation, rotation_from_rpy, rotation_vector
+from ..geometry import forward_kinematics, quaternion_from_rotation, rotation_from_rpy, transform
 from ..perception.depth_image import InverseDepth, inverse_depth
 from ..sim import scene
 from ..sim.layout import ARM_DOFS, CUBE_HALF_M, FINGER_DOFS, apply_layout, sample_layout
 from ..sim.render import CameraRenderer
+from ..sim.world import solve_ik
 
 # The tip's range in training; a little larger than the workspace that the supervisor allows.
 TIP_MIN, TIP_MAX = np.array([0.25, -0.40, 0.01]), np.array([0.75, 0.40, 0.60])
@@ -52,7 +53,8 @@ class DepthScenes:
             above = 0.02 + 0.08 * abs(rng.normal())
             tip = np.array([x, y, above]) + np.append(rng.normal(0, 0.03, 2), 0.0)
         rpy = GRIPPER_DOWN + rng.normal(0, 1, 3) * [0.08, 0.08, 0.3]
-        return solve_ik(FR3, tip, rotation_from_rpy(rpy), FR3.home_q + rng.normal(0, 0.1, 7))
+        target = transform(rotation_from_rpy(rpy), tip)
+        return solve_ik(FR3.home_q + rng.normal(0, 0.1, 7), target, iterations=25)
 
     def _hold(self, colour: str, q) -> None:
         """Put the cube `colour` between the fingers."""
@@ -60,14 +62,3 @@ class DepthScenes:
         address = self.model.joint(f"{colour}_cube").qposadr[0]
         self._data.qpos[address : address + 3] = T[:3, 3]
         self._data.qpos[address + 3 : address + 7] = np.roll(quaternion_from_rotation(T[:3, :3]), 1)  # w first
-
-
-def solve_ik(profile, tip, R, q, steps: int = 25, damping: float = 0.05) -> np.ndarray:
-    """Bring the tip near (3,) [m] and R (3, 3) from q (7,) [rad] by damped least squares; exactness is not needed."""
-    for _ in range(steps):
-        T = forward_kinematics(profile.dh, profile.T_flange_ee, q)
-        error = np.concatenate([tip - T[:3, 3], rotation_vector(R @ T[:3, :3].T)])
-        J = jacobian(profile.dh, profile.T_flange_ee, q)
-        step = J.T @ np.linalg.solve(J @ J.T + damping**2 * np.eye(6), error)
-        q = np.clip(q + np.clip(step, -0.3, 0.3), profile.q_min, profile.q_max)
-    return q

@@ -102,7 +102,7 @@ class CellClient:
         return answer
 
     def _ask(self, client, request, timeout_s: float):
-        """Send a request until it is answered: a server that has just started may not reach us with its first answer."""
+        """Send a request until it is answered: the first answer of a server that has just started may be lost."""
         answered, answers = threading.Event(), []
 
         def take(future) -> None:

@@ -6,7 +6,7 @@ from std_msgs.msg import Header
 
 from .. import types
 from ..model.loading import load_network
-from ..perception.image import model_image
+from ..perception.raster import resize
 from ..reasoning.checkpoint import load_manifest
 from ..reasoning.config import ReasoningConfig
 from ..reasoning.reasoner import Reasoner
@@ -27,7 +27,7 @@ class ReasoningNode(CellNode):
     def configure(self, config: ReasoningConfig) -> None:
         """Load the checkpoint, connect, and start the worker."""
         runtime = TorchRuntime(load_network(config.checkpoint), config.threads)
-        self._reasoner = Reasoner(runtime, load_manifest(config.checkpoint), model_image, config.arm_name)
+        self._reasoner = Reasoner(runtime, load_manifest(config.checkpoint), resize, config.arm_name)
         self._max_age_ns = int(config.max_frame_age_s * 1e9)
         self._instruction = ""
         problem = self._accept(config.instruction)

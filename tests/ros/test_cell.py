@@ -28,7 +28,7 @@ ENVIRONMENT = {"ROS_DOMAIN_ID": str(88 + NUMBER % 14), "ROS_AUTOMATIC_DISCOVERY_
 ROBOT_IP = f"127.0.{1 + NUMBER % 200}.1"
 CHECKPOINT = os.environ.get("MOLMOACT_CHECKPOINT", "models/embedded")
 LAYOUT = sample_layout(20_100)
-# Issue 2, acceptance 3. At rest: no joint is faster than the noise of a standing arm.
+# At rest: no joint is faster than the noise of a standing arm.
 REST_WITHIN_S, REST_RAD_S = 0.3, 0.02
 MOVING_RAD_S = 0.15
 READY_S, MOTION_S = 90.0, 40.0

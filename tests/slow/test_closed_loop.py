@@ -47,7 +47,9 @@ def test_a_question_about_what_is_not_there_is_one_line_and_no_motion(tmp_path, 
 
 def test_the_suite_through_the_graph(tmp_path):
     report = tmp_path / "eval.json"
-    done = _molmoact("eval", "--suite", "pick", "--graph", "--episodes", "6", "--seed", "20400", "--json", str(report), ADDRESS)
+    done = _molmoact(
+        "eval", "--suite", "pick", "--graph", "--episodes", "6", "--seed", "20400", "--json", str(report), ADDRESS
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     data = json.loads(report.read_text())
     summary = data["summary"]
