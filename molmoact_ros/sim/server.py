@@ -73,7 +73,6 @@ class ContactForces:
         self.model, self.data = model, data
         names = [model.body(model.geom_bodyid[g]).name for g in range(model.ngeom)]
         self.of_arm = np.array([n.startswith(ARM) for n in names])
-        self.tip_body = model.body(f"{ARM}hand").id
         self.force = np.zeros(6)
 
     def wrench(self, tip) -> np.ndarray:
