@@ -130,7 +130,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class ActionChunk:
-    """The low-level motion: row k is due `(k + 1) * dt_s` after the stamp.
+    """The low-level motion: row k is due `(k + 1) * dt_s` after the stamp; its gripper acts on the way there.
 
     actions: (H, 7 * arms), per arm x, y, z [m], roll, pitch, yaw [rad, extrinsic xyz], gripper (1 = open, 0 = closed).
     convention: 'absolute_base' = end-effector pose in the base frame; 'delta_base' = change since the row before.

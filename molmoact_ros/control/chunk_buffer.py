@@ -59,7 +59,7 @@ class ChunkBuffer:
         course = course_of(plan.plan_id, plan.chunk, history, self._config.plausible_reach_m)
         if course.end_ns <= now_ns:
             raise RefusedChunk("plan_late", "every row was already due")
-        wanted_position, wanted_quaternion = course.at(now_ns)
+        wanted_position, wanted_quaternion = course.at(self._ahead(now_ns))
         self._offset = position - wanted_position
         self._turn = multiply(quaternion, conjugate(wanted_quaternion))
         self.course, self._adopted_ns = course, now_ns
@@ -69,7 +69,7 @@ class ChunkBuffer:
         course = self.course
         if course is None or now_ns > course.end_ns + self._config.settle_s * 1e9:
             return None
-        position, quaternion = course.at(now_ns)
+        position, quaternion = course.at(self._ahead(now_ns))
         left = self._share_left(now_ns)
         if left > 0.0:
             position = position + left * self._offset
@@ -80,11 +80,19 @@ class ChunkBuffer:
         """Forget course and waiting plan (the clock was set back)."""
         self._waiting = self.course = None
 
+    def _ahead(self, now_ns: int) -> int:
+        """The moment of the course that a setpoint of now is for: the arm gets there later by its lag.
+
+        A new plan starts from where the arm was seen, not from its setpoint. Without the look-ahead it would call
+        the setpoint back by the lag every time, and the arm would swing.
+        """
+        return now_ns + int(self._config.lookahead_s * 1e9)
+
     def _share_left(self, now_ns: int) -> float:
         """How much of the distance between the old setpoint and the new course is still kept: 1 at adoption, then 0."""
         return min(max(1.0 - (now_ns - self._adopted_ns) * 1e-9 / self._config.blend_s, 0.0), 1.0)
 
     def _gripper(self, now_ns: int) -> float | None:
-        """Value of the newest row that is due: open or closed is a state, not a motion. None before the first row."""
-        row = int(np.searchsorted(self.course.due_ns, now_ns, side="right")) - 1
-        return float(self.course.grippers[row]) if row >= 0 else None
+        """Value of the row that is being approached: a row's gripper acts while the tip moves to its pose."""
+        row = int(np.searchsorted(self.course.due_ns, now_ns, side="right"))
+        return float(self.course.grippers[min(row, len(self.course.grippers) - 1)])

@@ -17,6 +17,9 @@ class ControlConfig:
     max_state_age_s: float = option(0.2, "hold when the arm state is older", "s", 0.02, 1.0)
     commit_s: float = option(0.0, "time for which a running course is kept after a new plan came", "s", 0.0, 0.5)
     blend_s: float = option(0.2, "time in which the course passes over to the new plan", "s", 0.01, 1.0)
+    lookahead_s: float = option(
+        0.2, "how far setpoints run ahead of the course: the lag from setpoint to arm", "s", 0.0, 1.0
+    )
     settle_s: float = option(0.5, "time to reach the last row after it was due, before the hold", "s", 0.0, 2.0)
     plausible_reach_m: float = option(1.5, "a chunk with a position farther from the base is refused", "m", 0.2, 5.0)
 
@@ -33,6 +36,9 @@ class ControlConfig:
     gripper_threshold: float = option(0.5, "gripper values above it mean open", "", 0.0, 1.0)
     gripper_open_m: float = option(0.08, "width of the open gripper", "m", 0.0, 0.2)
     gripper_closed_m: float = option(0.0, "width that is asked for when closing", "m", 0.0, 0.2)
+
+    gripper_travel_s: float = option(0.4, "time the fingers need from open to closed", "s", 0.0, 5.0)
+    gripper_wait_s: float = option(1.2, "longest wait for a plan that has seen what the fingers did", "s", 0.0, 10.0)
 
     joint_margin_rad: float = option(0.1, "setpoints keep this distance from the joint limits", "rad", 0.0, 0.5)
     ik_iterations: int = option(3, "steps of the inverse kinematics per setpoint", "", 1, 50)

@@ -28,6 +28,7 @@ class Controller:
         self._last_ns = 0
         self._sequence = 0
         self._gripper_m: float | None = None
+        self._gripped_ns: int | None = None
         self.reason = "no_plan"
         self.refusal: Refusal | None = None
 
@@ -65,8 +66,10 @@ class Controller:
     def _move(self, now_ns: int, dt_s: float, wanted: Pose, measured) -> Command:
         if self._setpoint is None:
             self._setpoint = at_rest(*measured)
+        if self._waits_for_fingers(now_ns):
+            wanted = Pose(self._setpoint.wanted_position, self._setpoint.wanted_quaternion)
         self._generator.advance(self._setpoint, wanted.position, wanted.quaternion, measured, dt_s)
-        self._grip(wanted.gripper)
+        self._grip(now_ns, wanted.gripper)
         self.reason = "going_home" if self._homing.active else ""
         s = self._setpoint
         targets = s.q if self._config.command_space == "joint" else np.concatenate([s.position, s.quaternion])
@@ -85,11 +88,27 @@ class Controller:
         if now is not None:
             now.wanted_position, now.wanted_quaternion = position, quaternion
 
-    def _grip(self, value: float | None) -> None:
-        """Follow the row that is due; before the first one leave the gripper as it is."""
-        if value is not None:
-            is_open = value > self._config.gripper_threshold
-            self._gripper_m = self._config.gripper_open_m if is_open else self._config.gripper_closed_m
+    def _grip(self, now_ns: int, value: float | None) -> None:
+        """Follow the row that is being approached; without one leave the gripper as it is."""
+        if value is None:
+            return
+        is_open = value > self._config.gripper_threshold
+        was_open = self._gripper_m > (self._config.gripper_open_m + self._config.gripper_closed_m) / 2
+        self._gripper_m = self._config.gripper_open_m if is_open else self._config.gripper_closed_m
+        if is_open != was_open:
+            self._gripped_ns = now_ns
+
+    def _waits_for_fingers(self, now_ns: int) -> bool:
+        """Whether the fingers move, or no plan has yet seen what they did: the tip stays, and they finish.
+
+        A picture of half-closed fingers is a poor reason to move on or to change one's mind.
+        """
+        if self._gripped_ns is None or self._homing.active:
+            return False
+        if now_ns - self._gripped_ns > self._config.gripper_wait_s * 1e9:
+            return False
+        course = self._buffer.course
+        return course is None or course.stamp_ns < self._gripped_ns + self._config.gripper_travel_s * 1e9
 
     def _hold(self, now_ns: int, reason: str) -> Command:
         """Come to rest; the next motion starts from where the arm is then."""

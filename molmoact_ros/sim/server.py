@@ -59,10 +59,13 @@ class CellSimulator(MujocoSimulator):
         """Add a robot; upstream offers no hook for the class of its robots."""
         robot = super().add_robot(**options)
         robot.__class__ = CellRobot
-        # A robot knows the derivatives of its setpoint exactly. Upstream smooths them over 20 ms, and a motion that
-        # takes over from another one starts from the wrong velocity.
+        # A robot knows the derivatives of its setpoint exactly. Upstream smooths the velocity over 20 ms and takes the
+        # acceleration from the measured speed; a motion that takes over from another one then starts from neither.
+        parts = robot._tracked_state_components
         for name in ("q_d", "dq_d"):
-            robot._tracked_state_components[name].observers["fd"]._alpha = 0.0
+            parts[name].observers["fd"]._alpha = 0.0
+        acceleration = parts["dq_d"].observers["fd"]
+        parts["ddq_d"]._TrackedStateComponent__default_value = lambda *_: acceleration.last_derivative.copy()
         return robot
 
 

@@ -23,7 +23,7 @@ def _adopted(buffer, plan_, now_ns, position=HERE, history=None):
 
 
 def test_rows_are_due_one_step_after_the_other():
-    buffer = _adopted(ChunkBuffer(ControlConfig()), plan(1, START_NS, rows(LINE)), START_NS)
+    buffer = _adopted(ChunkBuffer(ControlConfig(lookahead_s=0.0)), plan(1, START_NS, rows(LINE)), START_NS)
     for k in range(1, 8):
         assert np.allclose(buffer.sample(START_NS + (k + 1) * SECOND // 5).position, LINE[k])
     between = buffer.sample(START_NS + SECOND // 2).position
@@ -32,7 +32,8 @@ def test_rows_are_due_one_step_after_the_other():
 
 def test_a_late_plan_starts_where_the_arm_is_and_skips_rows_that_were_due():
     now = START_NS + 700_000_000
-    buffer = _adopted(ChunkBuffer(ControlConfig()), plan(1, START_NS, rows(LINE)), now, position=LINE[3])
+    config = ControlConfig(lookahead_s=0.0)
+    buffer = _adopted(ChunkBuffer(config), plan(1, START_NS, rows(LINE)), now, position=LINE[3])
     assert np.allclose(buffer.sample(now).position, LINE[3])
     xs = [buffer.sample(now + k * 10_000_000).position[0] for k in range(60)]
     assert min(xs) >= LINE[3][0] - 1e-9
@@ -46,12 +47,17 @@ def test_the_course_runs_dry_after_the_settling_time():
     assert buffer.sample(START_NS + 1_710_000_000) is None
 
 
-def test_gripper_takes_effect_when_its_row_is_due():
+def test_setpoints_run_ahead_of_the_course_by_the_lag_of_the_arm():
+    buffer = _adopted(ChunkBuffer(ControlConfig(lookahead_s=0.2)), plan(1, START_NS, rows(LINE)), START_NS)
+    assert np.allclose(buffer.sample(START_NS + SECOND).position, LINE[5])
+
+
+def test_the_gripper_acts_on_the_way_to_its_row():
     actions = rows(LINE, [1, 1, 0, 0, 0, 0, 0, 0])
     buffer = _adopted(ChunkBuffer(ControlConfig()), plan(1, START_NS, actions), START_NS)
-    assert buffer.sample(START_NS + 100_000_000).gripper is None
-    assert buffer.sample(START_NS + 590_000_000).gripper == 1.0
-    assert buffer.sample(START_NS + 600_000_000).gripper == 0.0
+    assert buffer.sample(START_NS + 100_000_000).gripper == 1.0
+    assert buffer.sample(START_NS + 390_000_000).gripper == 1.0
+    assert buffer.sample(START_NS + 400_000_000).gripper == 0.0
 
 
 def test_deltas_are_summed_from_the_pose_at_the_stamp():

@@ -111,8 +111,23 @@ def test_gripper_follows_rows_and_a_hold_keeps_it():
     actions = rows(np.tile(arm.tip, (8, 1)), [1, 1, 0.4, 0, 0, 0, 0, 0])
     commands, _ = _run(controller, arm, 250, plans={0: plan(1, START_NS, actions)})
     widths = np.array([c.gripper_width_m[0] for c in commands])
-    assert np.all(widths[:60] == 0.08) and np.all(widths[60:] == 0.0)
+    assert np.all(widths[:40] == 0.08) and np.all(widths[41:] == 0.0)
     assert commands[-1].space == "hold"
+
+
+def test_the_tip_stays_until_a_plan_has_seen_what_the_fingers_did():
+    controller, arm = Controller(ControlConfig(), FR3), LaggingArm()
+    up = arm.tip + np.outer(np.arange(8), [0.0, 0.0, 0.02])
+    too_early = plan(2, START_NS + 600_000_000, rows(up, np.ones(8)))
+    seen = plan(3, START_NS + 900_000_000, rows(up, np.zeros(8)))
+    start = arm.tip.copy()
+    closing = plan(1, START_NS, rows(np.tile(start, (8, 1)), [1, 1, 0, 0, 0, 0, 0, 0]))
+    commands, _ = _run(controller, arm, 110, plans={0: closing, 65: too_early})
+    assert np.linalg.norm(arm.tip - start) < 0.005
+    assert all(c.gripper_width_m[0] == 0.0 for c in commands[45:])
+    after, _ = _run(controller, arm, 80, START_NS + 110 * TICK_NS, {0: seen})
+    assert arm.tip[2] > start[2] + 0.03
+    assert all(c.gripper_width_m[0] == 0.0 for c in after)
 
 
 def test_a_clock_that_is_set_back_ends_in_a_hold():
