@@ -59,6 +59,7 @@ MAY_USE = {
     "cv2": {"perception", "learning", "evaluation"},
     "mujoco": {"sim", "calibration/simulated", "learning"},
     "franky_sim": {"sim"},
+    "pinocchio": {"sim/robot"},
     "franky": {"arms"},
     "rosbags": {"replay"},
     "mcap": {"replay"},

@@ -17,7 +17,9 @@ AT_REST_RAD_S = 0.01
 # The state is a few ticks old when a motion that starts from it takes over.
 STATE_AGE_S = 0.004
 _KNOCK_PERIOD_S = 0.1
-_TROUBLE = (franky.ControlException, franky.CommandException, franky.NetworkException, RuntimeError)
+# franky.Exception is libfranka's: control, command, network, protocol, version and real-time errors.
+_TROUBLE = (franky.Exception, franky.InvalidMotionTypeException, franky.GripperException, RuntimeError)
+_SIGNAL = {"joint": franky.ControlSignalType.JointPositions, "ee": franky.ControlSignalType.CartesianPose}
 
 
 def _check_reachable(host: str, timeout_s: float) -> None:
@@ -76,7 +78,7 @@ class Arm:
             return
         if self.config.dry_run or self.fault:
             return
-        if self._space not in (None, command.space):
+        if self._robot.current_control_signal_type not in (None, _SIGNAL[command.space]):
             # The robot cannot change the kind of setpoint in flight: come to rest first.
             self.hold()
             return

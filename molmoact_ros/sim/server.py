@@ -1,7 +1,7 @@
 """The simulated robot: the scene behind the real libfranka protocol (franky-sim), with corrections.
 
-The measured end-effector pose is a copy (upstream's is overwritten by the desired one), the loop keeps an absolute
-1 kHz deadline and waits for a moving client, and external forces come from contacts (upstream reports joint torques).
+The loop keeps an absolute 1 kHz deadline and waits for a moving client, the state is true and exact (robot.py), and
+external forces come from contacts (upstream reports joint torques).
 """
 
 import argparse
@@ -9,89 +9,95 @@ import ctypes
 import os
 import select
 import signal
+import struct
 import sys
 import time
 
 import mujoco
 import numpy as np
-from franky_sim.mujoco_simulator import FrankaMujocoRobot, MujocoSimulator
+from franky_sim.franka_robot_protocol import RobotMode
+from franky_sim.franka_robot_server import FrankaRobotServer
+from franky_sim.franka_server import FrankaServer
 from franky_sim.simulation_server import SimulationServer
 
-from ..arms.profile import FR3
 from ..errors import MissingPart, MolmoActError
-from ..geometry import forward_kinematics, jacobian
-from .layout import apply_layout, sample_layout
-from .scene import ARM, build_simulator
+from .contact_forces import ContactForces
+from .layout import ARM_DOFS, apply_layout, sample_layout
+from .robot import TICK_S, CellSimulator
+from .scene import build_simulator
 from .shared_world import SharedWorld, path_of
 
-TICK_S = 0.001
 ROBOT_PORT, GRIPPER_PORT = 1337, 1338
 # Contacts change slowly against a tick; looking every 10 ms keeps the loop at 1 kHz.
 CONTACT_TICKS = 10
-# A client that is silent for longer is taken for dead, and the arm goes on to its last setpoint.
-CLIENT_PATIENCE_S = 0.05
+# The hand reports its width much less often than the arm its state.
+GRIPPER_STATE_TICKS = 10
+# A client that is silent for longer is taken for dead until it answers again; the arm goes on to its last setpoint.
+CLIENT_PATIENCE_S = 0.3
 FACTOR_WINDOW = 1000
 
 
-class CellRobot(FrankaMujocoRobot):
-    """franky-sim's robot with a true end-effector pose and the contacts' force in its state."""
+class RobotServer(FrankaRobotServer):
+    """franky-sim's protocol server; sends the robot's packet as it lies."""
 
-    external = np.zeros(6)
-    external_torque = np.zeros(7)
+    _modes, _answered, _silent, _hand_pause = (0, 0), None, False, 0
 
-    def kinematics(self, q):
-        """Return the tip's pose as a copy; upstream returns a view that the next call overwrites."""
-        return super().kinematics(q).copy()
+    def start_motion(self, controller_mode, motion_generator_mode, motion_id) -> None:
+        """Begin a motion."""
+        super().start_motion(controller_mode, motion_generator_mode, motion_id)
+        self._answered = None
+        self._note_modes()
 
-    @property
-    def state(self):
-        """Robot state with the external wrench at the tip (base axes) and the joint torques it causes."""
-        wrench = tuple(self.external)
-        return super().state.replace(
-            O_F_ext_hat_K=wrench, K_F_ext_hat_K=wrench, tau_ext_hat_filtered=tuple(self.external_torque)
-        )
+    def stop_motion(self, send_preemption_signal: bool = True) -> None:
+        """End the motion and hold."""
+        super().stop_motion(send_preemption_signal)
+        self._note_modes()
 
+    def _reset_state(self) -> None:
+        super()._reset_state()
+        if self.robot.data is not None:
+            self._note_modes()
 
-class CellSimulator(MujocoSimulator):
-    """franky-sim's simulator with CellRobots."""
+    def _note_modes(self) -> None:
+        # Upstream works the modes out of its private control mode; they change with a motion, not with a tick.
+        state = self.robot_state
+        self._modes = (int(state.motion_generator_mode), int(state.controller_mode))
 
-    def add_robot(self, **options):
-        """Add a robot; upstream offers no hook for the class of its robots."""
-        robot = super().add_robot(**options)
-        robot.__class__ = CellRobot
-        # A robot knows the derivatives of its setpoint exactly. Upstream smooths the velocity over 20 ms and takes the
-        # acceleration from the measured speed; a motion that takes over from another one then starts from neither.
-        parts = robot._tracked_state_components
-        for name in ("q_d", "dq_d"):
-            parts[name].observers["fd"]._alpha = 0.0
-        acceleration = parts["dq_d"].observers["fd"]
-        parts["ddq_d"]._TrackedStateComponent__default_value = lambda *_: acceleration.last_derivative.copy()
-        return robot
+    def _process_udp_commands(self) -> None:
+        """Take the answers that came in. Their number is that of the state they answer, which is the client's clock.
 
+        A starved client leaves states out and answers late; by the ticks of the server its setpoints would jump.
+        """
+        before = self._answered
+        super()._process_udp_commands()
+        if self._answered is not None:
+            self.robot.setpoint_ticks = 1 if before is None else max(self._answered - before, 1)
 
-class ContactForces:
-    """External wrench at the tip, from the simulator's contacts between the arm and anything else."""
+    def _handle_udp_command(self, command_data: bytes) -> None:
+        (self._answered,) = struct.unpack_from("<Q", command_data)
+        super()._handle_udp_command(command_data)
 
-    def __init__(self, model, data):
-        self.model, self.data = model, data
-        names = [model.body(model.geom_bodyid[g]).name for g in range(model.ngeom)]
-        self.of_arm = np.array([n.startswith(ARM) for n in names])
-        self.force = np.zeros(6)
+    def await_client(self) -> None:
+        """Wait for a moving client's answer to the last state, or for word that it stops or is gone."""
+        last = self._FrankaServer__message_id - 1
+        # libfranka reads a state or two before it answers the first.
+        if self.current_motion_id and self._answered not in (None, last):
+            sockets = [self._FrankaServer__udp_socket, self._tcp_socket]
+            self._silent = not select.select(sockets, [], [], 0.0 if self._silent else CLIENT_PATIENCE_S)[0]
 
-    def wrench(self, tip) -> np.ndarray:
-        """Return force [N] and torque [Nm] on the arm at `tip` (3,), in base axes."""
-        total = np.zeros(6)
-        for i in range(self.data.ncon):
-            contact = self.data.contact[i]
-            first, second = self.of_arm[contact.geom1], self.of_arm[contact.geom2]
-            if first == second:
-                continue
-            mujoco.mj_contactForce(self.model, self.data, i, self.force)
-            # The contact frame's first row is the normal from geom1 to geom2; the force acts on geom2.
-            world = contact.frame.reshape(3, 3).T @ self.force[:3] * (1 if second else -1)
-            total[:3] += world
-            total[3:] += np.cross(contact.pos - tip, world)
-        return total
+    def _get_state_bytes(self) -> bytes:
+        packet = self.robot.packet()
+        packet.motion_generator_mode[0], packet.controller_mode[0] = self._modes
+        packet.robot_mode[0] = RobotMode.kMove if self.current_motion_id > 0 else RobotMode.kIdle
+        return packet.to_bytes()
+
+    def send_state(self) -> None:
+        """Send the arm's state; the hand's at a hand's pace."""
+        FrankaServer.send_state(self)
+        self._hand_pause -= 1
+        if self._hand_pause <= 0 and self.gripper_server is not None:
+            self.gripper_server.send_state()
+            self._hand_pause = GRIPPER_STATE_TICKS
 
 
 class CellServer(SimulationServer):
@@ -107,7 +113,10 @@ class CellServer(SimulationServer):
     def init(self) -> None:
         """Bind the ports, compile the scene, lay out the table."""
         try:
-            super().init()
+            server = RobotServer(self.robot, [self.host])
+            server.init()
+            self.robot_servers.append(server)
+            self.simulator.start()
         except (RuntimeError, OSError) as error:
             raise MissingPart(
                 f"ports {ROBOT_PORT}/{GRIPPER_PORT} of {self.host} cannot be bound ({str(error).splitlines()[0][:80]})",
@@ -142,8 +151,7 @@ class CellServer(SimulationServer):
         A busy computer then makes the simulation slow instead of making the motion jerk.
         """
         for server in self.robot_servers:
-            if server.current_motion_id:
-                select.select([server._FrankaServer__udp_socket], [], [], CLIENT_PATIENCE_S)
+            server.await_client()
 
     def one_tick(self) -> None:
         """Take commands, step, send the state, share the truth."""
@@ -164,12 +172,8 @@ class CellServer(SimulationServer):
         self.world.write(self.tick, data.qpos, data.qvel, self.seed, self.factor)
 
     def _feel(self) -> None:
-        q = self.simulator.data.qpos[:7]
-        tip = forward_kinematics(FR3.dh, FR3.T_flange_ee, q)[:3, 3]
-        wrench = self.contacts.wrench(tip)
-        self.robot.external = wrench
-        touched = np.any(wrench)
-        self.robot.external_torque = jacobian(FR3.dh, FR3.T_flange_ee, q).T @ wrench if touched else np.zeros(7)
+        tip = self.robot.kinematics(self.simulator.data.qpos[ARM_DOFS]).translation
+        self.robot.feel(*self.contacts.at(tip, np.arange(ARM_DOFS.start, ARM_DOFS.stop)))
 
     def _lay_out(self) -> None:
         wanted = self.world.wanted_layout()

@@ -41,7 +41,8 @@ class SharedWorld:
     """One mapping of the file; `create` makes it for the simulator, `attach` opens it elsewhere."""
 
     def __init__(self, array: np.ndarray, nv: int):
-        self._data, self._nv = array, nv
+        # A plain view: the memmap class costs a microsecond per access.
+        self._data, self._nv = np.asarray(array), nv
 
     @classmethod
     def create(cls, path: Path, nq: int, nv: int) -> "SharedWorld":

@@ -15,7 +15,7 @@ from molmoact_ros.arms.driver import Arm  # noqa: E402
 from molmoact_ros.arms.profile import FR3  # noqa: E402
 from molmoact_ros.config import build  # noqa: E402
 from molmoact_ros.errors import MissingPart  # noqa: E402
-from molmoact_ros.geometry import forward_kinematics, transform  # noqa: E402
+from molmoact_ros.geometry import forward_kinematics, quaternion_from_rotation, transform  # noqa: E402
 from molmoact_ros.sim.layout import cube_positions, sample_layout  # noqa: E402
 from molmoact_ros.sim.shared_world import SharedWorld, path_of  # noqa: E402
 from molmoact_ros.sim.world import DOWN, solve_ik  # noqa: E402
@@ -90,6 +90,26 @@ def test_it_comes_to_rest_when_the_commands_stop(server, arm):
         moving = np.abs(now.qvel[:7]).max() > 0.02
         assert now.stamp_ns - last.stamp_ns < 300_000_000, "still moving after 0.3 s"
         time.sleep(0.002)
+
+
+def test_tip_setpoints_take_over_from_joint_setpoints_in_flight(server, arm):
+    q = arm.state(0).q.copy()
+    for _ in range(40):
+        q[3] -= 0.3 * PERIOD_S
+        arm.apply(_command(q), time.monotonic())
+        time.sleep(PERIOD_S)
+    T, end = arm.state(0).T_base_ee, time.monotonic() + 10.0
+    goal = T[:3, 3] + [0.0, 0.0, 0.03]
+    target = [*goal, *quaternion_from_rotation(T[:3, :3])]
+    while np.abs(arm.state(0).T_base_ee[:3, 3] - goal).max() > 0.003 and time.monotonic() < end:
+        arm.apply(_command(target, space="ee"), time.monotonic())
+        time.sleep(PERIOD_S)
+    arm.hold()
+    np.testing.assert_allclose(arm.state(0).T_base_ee[:3, 3], goal, atol=0.005)
+    assert arm.problem == ""
+    end = time.monotonic() + 5.0
+    while np.abs(server.read().qvel[:7]).max() > 0.005 and time.monotonic() < end:
+        time.sleep(PERIOD_S)
 
 
 def test_a_dry_run_does_not_move(server, arm):
