@@ -76,4 +76,4 @@ def loss(network: MolmoActNetwork, batch: Batch) -> tuple[torch.Tensor, dict]:
     parts = number_losses(logits, batch.ids[:, head:].flatten(), tokens)
     parts |= pointing_losses(maps, batch.points, batch.absent)
     total = sum(WEIGHTS[name] * value for name, value in parts.items())
-    return total, {name: float(value) for name, value in parts.items()}
+    return total, {name: value.item() for name, value in parts.items()}

@@ -116,13 +116,19 @@ def train(data: Dataset, output, plan: TrainingPlan, depth_codes=None, resume=No
         steps += 1
         parts_seen.append(parts)
         if steps % LOG_EVERY == 0:
-            means = {k: np.mean([p[k] for p in parts_seen if k in p]) for k in parts}
-            rate = steps * plan.batch / (time.monotonic() - started)
-            shown = " ".join(f"{k} {v:.3f}" for k, v in sorted(means.items()))
-            say(f"step {steps} ({100 * progress:.1f} %, {rate:.0f} samples/s): {shown}")
+            say(_progress(steps, steps * plan.batch / (time.monotonic() - started), parts_seen))
             parts_seen = []
         if time.monotonic() - saved > plan.checkpoint_s:
             save(network, output)
             saved = time.monotonic()
     save(network, output)
+    if parts_seen:
+        say(_progress(steps, steps * plan.batch / (time.monotonic() - started), parts_seen))
     return Path(output)
+
+
+def _progress(steps: int, rate: float, parts: list[dict]) -> str:
+    """One line: the mean of every loss since the line before; not every batch has every part."""
+    names = sorted({name for part in parts for name in part})
+    means = {name: np.mean([part[name] for part in parts if name in part]) for name in names}
+    return f"step {steps} ({rate:.0f} samples/s): " + " ".join(f"{k} {v:.3f}" for k, v in means.items())
