@@ -13,13 +13,14 @@ from molmoact_ros.reasoning.checkpoint import load_manifest  # noqa: E402
 
 @pytest.mark.timeout(600)
 def test_a_short_training_learns_to_point_and_can_be_loaded(tmp_path, capsys):
-    options = ["--episodes", "20", "--snapshots", "200", "--depth-frames", "60", "--minutes", "3", "--processes", "2"]
+    options = ["--episodes", "20", "--snapshots", "200", "--depth-frames", "60", "--minutes", "2", "--processes", "2"]
     folders = ["--output", str(tmp_path / "model"), "--data", str(tmp_path / "data")]
     assert main(["train", "embedded", *folders, *options]) == 0
     said = capsys.readouterr().out
     distances = [float(d) for d in re.findall(r"point (\d+\.\d+)", said)]
     assert len(distances) >= 2 and distances[-1] < 0.5 * distances[0], distances
-    assert "depth" in said.splitlines()[-1]
+    # The second stage says its depth codes too; a last line over very few batches may hold none.
+    assert re.search(r"^step .* depth \d", said, re.MULTILINE)
     load_network(tmp_path / "model")
     assert load_manifest(tmp_path / "model").horizon == 8
     # A second run finds the demonstrations made.
