@@ -9,9 +9,7 @@ from ..model.config import NetworkConfig
 from ..reasoning.action_codec import ActionCodec
 from ..reasoning.vocabulary import answer_ids, depth_ids, prompt_ids, prompt_length
 from ..sim.layout import COLOURS
-from ..types import MAX_TRACE_POINTS
 from .dataset import Dataset
-from .expert import HORIZON
 
 VERBS = ("pick up", "grab", "lift", "take", "grasp", "lift up")
 ARTICLES = ("the", "a")
@@ -101,8 +99,3 @@ class Sampler:
         answer = answer_ids(self.layout, trace, ACTION_CODEC.encode(data["actions"][row, which]))
         depth = [] if codes is None else depth_ids(self.layout, codes)
         return np.concatenate([ids, depth, answer]).astype(np.int64), data["points"][row, which], absent
-
-
-def answer_length() -> int:
-    """Number of tokens from TRACE_START to EOS of a full answer."""
-    return 2 + 2 * MAX_TRACE_POINTS + 2 + HORIZON * len(ACTION_DIMS)
