@@ -1,5 +1,8 @@
 """Pin every package that requirements/*.in lead to: `python3.11 tools/lock.py` writes requirements/*.txt.
 
+What is pinned already keeps its version, so that a new package moves nothing else (the ROS wheels of one distribution
+belong together); name packages after the command to let these move: `python3.11 tools/lock.py mujoco`.
+
 One set of pins serves Python 3.11 and 3.12: it is solved for 3.11 (the older one bounds the versions) and then
 every pin is looked up again as a 3.12 wheel. Torch's own accelerator wheels are not pinned here: which ones it
 needs depends on the build of torch that the machine offers, and torch itself names them exactly.
@@ -16,14 +19,22 @@ SOURCE_ONLY = {"empy"}  # no wheel exists: pure Python, built on the spot
 ACCELERATOR = ("nvidia-", "cuda-", "triton")
 
 
-def solve(*inputs: str) -> dict[str, str]:
-    """Return name -> version of everything the input files lead to on this Python."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+def solve(*inputs: str, free: set[str] = frozenset()) -> dict[str, str]:
+    """Return name -> version of everything the input files lead to on this Python; pins hold, but for `free`."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as report, tempfile.NamedTemporaryFile("w+") as pins:
+        pins.writelines(line for line in pinned() if normal(line.split("==")[0]) not in free)
+        pins.flush()
         files = [part for name in inputs for part in ("-r", str(REQUIREMENTS / name))]
-        pip("install", "--dry-run", "--ignore-installed", "--report", report.name, *files)
+        pip("install", "--dry-run", "--ignore-installed", "--report", report.name, "-c", pins.name, *files)
         installs = json.loads(Path(report.name).read_text())["install"]
     found = {normal(one["metadata"]["name"]): one["metadata"]["version"].split("+")[0] for one in installs}
     return {name: version for name, version in found.items() if not name.startswith(ACCELERATOR)}
+
+
+def pinned() -> list[str]:
+    """Return the lines of the lock files that are there."""
+    texts = [path.read_text() for path in sorted(REQUIREMENTS.glob("*.txt"))]
+    return [line + "\n" for text in texts for line in text.splitlines() if "==" in line]
 
 
 def check_wheels(pins: dict[str, str], python: str) -> None:
@@ -63,8 +74,9 @@ def normal(name: str) -> str:
 def main() -> None:
     if sys.version_info[:2] != (3, 11):
         raise SystemExit(f"lock: this is Python {sys.version.split()[0]}; run it with 3.11, the oldest supported one")
-    both = solve("runtime.in", "dev.in")
-    runtime = {name: both[name] for name in solve("runtime.in")}
+    free = {normal(name) for name in sys.argv[1:]}
+    both = solve("runtime.in", "dev.in", free=free)
+    runtime = {name: both[name] for name in solve("runtime.in", free=free)}
     check_wheels(both, "3.12")
     write("runtime.txt", runtime)
     write("dev.txt", {name: version for name, version in both.items() if name not in runtime})
