@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent
 NODES = ("sim", "cameras", "arm", "perception", "reasoning", "controller", "supervisor", "overlay")
 
 EXTRAS = {
-    "model": ["torch>=2.4", "safetensors>=0.4", "opencv-python-headless>=4.8"],
+    "model": ["torch>=2.4", "safetensors>=0.4", "tokenizers>=0.21", "opencv-python-headless>=4.8"],
     "sim": ["mujoco>=3.2", "franky-sim>=1.0.4", "franky-control>=2.0", "opencv-python-headless>=4.8"],
     "robot": ["franky-control>=2.0"],
     "replay": ["rosbags>=0.11", "mcap>=1.2", "mcap-ros2-support>=0.5"],

@@ -11,6 +11,8 @@ TOOLS = {
     "launch": ("launcher", "start a robot cell: molmoact launch franka sim:=true instruction:='pick up the red cube'"),
     "demo": ("evaluation.demo", "start the simulated cell, give it an instruction and show what happens"),
     "eval": ("evaluation.suite", "run a suite of episodes in closed loop and report"),
+    "doctor": ("evaluation.doctor", "check a checkpoint before it may move an arm: molmoact doctor models/embedded"),
+    "parity": ("evaluation.parity.cli", "compare the model's code with golden data of the reference implementation"),
     "train": ("learning.cli", "train the models that the simulated cell ships with"),
     "params": ("parameter_table", "print every option of every node: default, unit, range"),
 }

@@ -97,11 +97,8 @@ class DepthTokens:
 
     def __post_init__(self):
         codes = _frozen_array(self, "codes", np.int64, (None, None))
-        _require(
-            codes.size and np.all((codes >= 0) & (codes < self.codebook_size)),
-            "a code outside the book",
-            f"codes in 0..{self.codebook_size - 1}",
-        )
+        fits = codes.size and np.all((codes >= 0) & (codes < self.codebook_size))
+        _require(fits, "a code outside the book", f"codes in 0..{self.codebook_size - 1}")
         _require(self.source in ("sensor", "model"), f"source '{self.source}'", "'sensor' or 'model'")
 
 
@@ -226,7 +223,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ArmProfile:
-    """What is fixed about one arm model: names, limits (SI units), kinematics.
+    """What is fixed about one arm model: names, limits (SI units; tip: m/s and rad/s), kinematics.
 
     dh: (8, 3) modified Denavit-Hartenberg rows a [m], d [m], alpha [rad]; the last row is the flange.
     """
@@ -242,6 +239,9 @@ class ArmProfile:
     T_flange_ee: np.ndarray
     home_q: np.ndarray
     gripper_max_width_m: float
+    reach_m: float
+    tip_speed_max: float
+    tip_turn_max: float
 
     def __post_init__(self):
         for name in ("q_min", "q_max", "dq_max", "ddq_max", "dddq_max", "home_q"):

@@ -53,9 +53,10 @@ MAY_IMPORT = {
 }
 # Which files may import a package that is not everywhere: a room or a single file each.
 MAY_USE = {
-    "yaml": {"calibration", "cell", "launcher"},
-    "torch": {"model", "runtime", "learning", "nodes/perception"},
-    "safetensors": {"model", "learning"},
+    "yaml": {"calibration", "cell", "launcher", "reasoning/manifest"},
+    "torch": {"model", "runtime", "learning", "nodes/perception", "evaluation/parity/cli"},
+    "safetensors": {"model", "learning", "evaluation"},
+    "tokenizers": {"model/tokenizer"},
     "cv2": {"perception", "learning", "evaluation"},
     "mujoco": {"sim", "calibration/simulated", "learning"},
     "franky_sim": {"sim"},
@@ -66,7 +67,7 @@ MAY_USE = {
     "rclpy": {"nodes"},
     "ament_index_python": {"nodes"},
 }
-FEW_FILES = {"yaml": 3, "cv2": 4, "mujoco": 7, "franky": 3, "franky_sim": 3, "rosbags": 2, "safetensors": 4}
+FEW_FILES = {"yaml": 4, "cv2": 4, "mujoco": 7, "franky": 3, "franky_sim": 3, "rosbags": 2, "safetensors": 5}
 ROS_MESSAGES = re.compile(r".*(_msgs|_srvs|_interfaces)$")
 BAD_NAME = re.compile(r"(util|helper|common|manager|handler)s?(_|$)", re.IGNORECASE)
 BAD_CLASS = re.compile(r"(Util|Helper|Manager|Handler)s?$")

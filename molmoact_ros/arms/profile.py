@@ -31,4 +31,7 @@ FR3 = ArmProfile(
     T_flange_ee=transform(rotation_from_rpy([0.0, 0.0, -np.pi / 4]), [0.0, 0.0, 0.1034]),
     home_q=[0.0, -0.5999, 0.0, -2.6135, 0.0, 2.0136, 0.7854],
     gripper_max_width_m=0.08,
+    reach_m=0.855,
+    tip_speed_max=3.0,
+    tip_turn_max=2.5,
 )

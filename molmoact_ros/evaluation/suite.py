@@ -76,14 +76,11 @@ def _graph_episode(observer, cell, seed: int, timeout_s: float) -> dict:
 def _offline(options, checkpoint: str) -> list[dict]:
     """Run the suite in the plain simulator, without ROS and faster than real time."""
     from ..learning.rollout import run_episode as run_offline
-    from ..model.loading import load_network
     from ..perception.raster import resize
-    from ..reasoning.checkpoint import load_manifest
-    from ..reasoning.reasoner import Reasoner
-    from ..runtime.torch_runtime import TorchRuntime
+    from ..reasoning.factory import open_reasoner
     from ..sim.world import World
 
-    reasoner = Reasoner(TorchRuntime(load_network(checkpoint), 1), load_manifest(checkpoint), resize)
+    reasoner = open_reasoner(checkpoint, resize)
     world, cases = World(), []
     for seed in range(options.seed, options.seed + options.episodes):
         started_s = time.monotonic()

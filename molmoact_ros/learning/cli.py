@@ -23,11 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--depth-model", default="models/depth_vqvae", help="weights that spell the depth codes")
     model.add_argument("--depth-frames", type=int, default=8000, help="frames that get depth codes")
     model.add_argument("--seed", type=int, default=0)
+    probes = kinds.add_parser("probes", help="no training: the frames that the checkpoint gate asks about")
+    probes.add_argument("--output", default="runs/probes.npz", help="file for the frames")
+    probes.add_argument("--depth-model", default="models/depth_vqvae", help="weights that spell the depth codes")
+    probes.add_argument("--seed", type=int, default=30_000, help="layout of the first table")
 
 
 def main(options: argparse.Namespace) -> int:
     """Run `molmoact train`; returns the exit code."""
-    return {"depth-vqvae": _depth_vqvae, "embedded": _embedded}[options.model](options)
+    return {"depth-vqvae": _depth_vqvae, "embedded": _embedded, "probes": _probes}[options.model](options)
 
 
 def _say(line: str) -> None:
@@ -62,4 +66,11 @@ def _embedded(options) -> int:
     train(data, options.output, first, say=_say)
     second = TrainingPlan(half, decay=0.6, depth_share=0.4, seed=options.seed + 1)
     train(data, options.output, second, codes, resume=options.output, say=_say)
+    return 0
+
+
+def _probes(options) -> int:
+    from .probes import make_probes
+
+    _say(f"wrote {make_probes(options.output, options.depth_model, options.seed)}")
     return 0

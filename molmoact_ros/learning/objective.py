@@ -69,9 +69,9 @@ def pointing_losses(maps, points, absent) -> dict:
 def loss(network: MolmoActNetwork, batch: Batch) -> tuple[torch.Tensor, dict]:
     """Return the weighted loss and its parts for one batch, teacher-forced."""
     tokens, head = network.config.tokens, batch.prompt_length
-    prompt, maps = network.embed_prompt(Prompt(batch.ids[:, :head], batch.images, tokens.im_patch))
+    prompt, maps = network.embed_prompt(Prompt(batch.ids[:, :head], batch.images))
     answer = network.embed(batch.ids[:, head:-1])
-    hidden = network(torch.cat([prompt, answer], dim=1), batch.positions[:, :-1])
+    hidden = network.decode(torch.cat([prompt, answer], dim=1), batch.positions[:, :-1])
     logits = network.logits(hidden[:, head - 1 :]).flatten(0, 1)
     parts = number_losses(logits, batch.ids[:, head:].flatten(), tokens)
     parts |= pointing_losses(maps, batch.points, batch.absent)

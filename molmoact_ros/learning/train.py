@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from ..model.config import embedded
 from ..model.network import MolmoActNetwork
-from ..reasoning.checkpoint import save_manifest
+from ..reasoning.manifest import manifest_path, pin, save_manifest
 from .dataset import Dataset
 from .demonstrations import MODEL_IMAGE
 from .expert import DT_S, HORIZON
@@ -20,19 +20,31 @@ from .objective import loss
 from .samples import ACTION_CODEC, ACTION_DIMS, STATE_CODEC, WORDS, Sampler
 
 LOG_EVERY = 100
+_KEY = "embedded"
+STATISTICS = {
+    _KEY: {
+        "action": {"q01": list(ACTION_CODEC.q01), "q99": list(ACTION_CODEC.q99)},
+        "proprio": {"q01": list(STATE_CODEC.q01), "q99": list(STATE_CODEC.q99)},
+    }
+}
 EMBEDDED_MANIFEST = {
     "name": "embedded-pick",
+    "layout": "embedded",
     "source": "molmoact train embedded",
-    "dt_s": DT_S,
+    "license": "Apache-2.0",
+    "cameras": ["front"],
+    "arms": 1,
     "horizon": HORIZON,
-    "convention": "absolute_base",
-    "dims": ACTION_DIMS,
-    # The gripper points down throughout the demonstrations; see the action convention in types.ActionChunk.
-    "constant": [0.0, 0.0, 0.0, math.pi, 0.0, 0.0, 0.0],
-    "image_size": MODEL_IMAGE,
-    "norm_stats": {
-        "action": {"q01": list(ACTION_CODEC.q01), "q99": list(ACTION_CODEC.q99)},
-        "state": {"q01": list(STATE_CODEC.q01), "q99": list(STATE_CODEC.q99)},
+    "control_rate_hz": 1 / DT_S,
+    "action_frame": "absolute_base",
+    "gripper": "open_is_1",
+    "unnorm_key": _KEY,
+    "norm_stats": "norm_stats.json",
+    "embedded": {
+        "dims": list(ACTION_DIMS),
+        # The gripper points down throughout the demonstrations; see the action convention in types.ActionChunk.
+        "constant": [0.0, 0.0, 0.0, math.pi, 0.0, 0.0, 0.0],
+        "image_size": list(MODEL_IMAGE),
     },
 }
 
@@ -81,13 +93,15 @@ def rate_factor(progress: float, decay: float, warmup: float = 0.005) -> float:
 
 
 def save(network: MolmoActNetwork, folder) -> None:
-    """Write config.json and model.safetensors; an interrupted write leaves the old file."""
+    """Write config, weights, statistics and, beside the folder, the manifest; interrupted, the old weights stay."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(network.config.to_dict(), indent=1))
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "partial.safetensors")
     (folder / "partial.safetensors").rename(folder / "model.safetensors")
-    save_manifest(folder, EMBEDDED_MANIFEST)
+    (folder / "norm_stats.json").write_text(json.dumps(STATISTICS, indent=1) + "\n")
+    save_manifest(manifest_path(folder), EMBEDDED_MANIFEST)
+    pin(folder)
 
 
 def train(data: Dataset, output, plan: TrainingPlan, depth_codes=None, resume=None, weights=None, say=print) -> Path:

@@ -3,7 +3,7 @@
 One set of classes for the published 7B models and for the embedded one; only the numbers and the vision tower differ.
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 
 from ..errors import InvalidData
 
@@ -36,12 +36,14 @@ class VitConfig:
     intermediate_size: int
     num_hidden_layers: int
     num_attention_heads: int
+    num_key_value_heads: int
     head_dim: int
     patch_size: int
     num_positions: int
     vit_layers: tuple[int, ...]
     pooling_size: int
     pooling_heads: int
+    pooling_key_value_heads: int
     pooling_head_dim: int
     projector_size: int
     hidden_act: str = "gelu_pytorch_tanh"
@@ -114,11 +116,19 @@ class NetworkConfig:
     decoder: DecoderConfig
     vit: VitConfig | None = None
     conv: ConvTowerConfig | None = None
-    tokens: TokenLayout | None = field(default=None)
+    tokens: TokenLayout | None = None
+    image_patch_id: int | None = None
 
     def __post_init__(self):
         if (self.vit is None) == (self.conv is None):
             raise InvalidData("a config with two vision towers or none", "either 'vit' or 'conv'", "Fix config.json.")
+        if self.image_token is None:
+            raise InvalidData("a config without 'image_patch_id'", "the id of the image token", "Fix config.json.")
+
+    @property
+    def image_token(self) -> int | None:
+        """Id of the token whose embedding the image features are added to."""
+        return self.tokens.im_patch if self.tokens else self.image_patch_id
 
     def to_dict(self) -> dict:
         """Return plain JSON data; the inverse of from_dict."""
@@ -129,46 +139,29 @@ class NetworkConfig:
         """Build from plain JSON data; unknown or missing keys are refused."""
         parts = {"decoder": DecoderConfig, "vit": VitConfig, "conv": ConvTowerConfig, "tokens": TokenLayout}
         built = {k: _build(parts[k], v) for k, v in data.items() if k in parts and v is not None}
-        unknown = set(data) - set(parts)
-        if unknown or "decoder" not in built:
-            raise InvalidData(f"config keys {sorted(data)}", f"keys among {sorted(parts)}", "Fix config.json.")
-        return cls(**built)
-
-
-def from_published(data: dict) -> NetworkConfig:
-    """Read the config.json of a published MolmoAct checkpoint (field names as in spec section 1.2)."""
-    llm, vit, adapter = data["llm_config"], data["vit_config"], data["adapter_config"]
-    decoder = DecoderConfig(**{f.name: llm[f.name] for f in fields(DecoderConfig) if f.name in llm})
-    shared = {f.name: _tuple(vit[f.name]) for f in fields(VitConfig) if f.name in vit}
-    tower = VitConfig(
-        **shared,
-        patch_size=vit["image_patch_size"],
-        num_positions=vit["image_num_pos"],
-        vit_layers=tuple(adapter["vit_layers"]),
-        pooling_size=adapter["hidden_size"],
-        pooling_heads=adapter["num_attention_heads"],
-        pooling_head_dim=adapter["head_dim"],
-        projector_size=adapter["intermediate_size"],
-    )
-    return NetworkConfig(decoder, vit=tower)
+        known = {f.name for f in fields(cls)}
+        if set(data) - known or "decoder" not in built:
+            raise InvalidData(f"config keys {sorted(data)}", f"keys among {sorted(known)}", "Fix config.json.")
+        return cls(**built, image_patch_id=data.get("image_patch_id"))
 
 
 def _build(kind, data: dict):
     known = {f.name for f in fields(kind)}
     if set(data) - known:
         raise InvalidData(f"{kind.__name__} keys {sorted(set(data) - known)}", f"{sorted(known)}", "Fix config.json.")
-    return kind(**{k: _tuple(v) for k, v in data.items()})
+    return kind(**{k: as_tuple(v) for k, v in data.items()})
 
 
-def _tuple(value):
-    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
+def as_tuple(value):
+    """Turn JSON lists, also nested ones, into tuples."""
+    return tuple(as_tuple(v) for v in value) if isinstance(value, list) else value
 
 
 def molmoact_7b_d() -> NetworkConfig:
     """Return the published MolmoAct-7B-D: Qwen2.5-7B with a SigLIP2 so400m/14 tower (spec section 1.2)."""
     decoder = DecoderConfig(3584, 28, 28, 4, 128, 18944, 152064, 128)
-    vit = VitConfig(1152, 4304, 27, 16, 72, 14, 729, (-3, -9), 1152, 16, 72, 18944)
-    return NetworkConfig(decoder, vit=vit)
+    vit = VitConfig(1152, 4304, 27, 16, 16, 72, 14, 729, (-3, -9), 1152, 16, 16, 72, 18944)
+    return NetworkConfig(decoder, vit=vit, image_patch_id=152066)
 
 
 def embedded(words: tuple[str, ...]) -> NetworkConfig:

@@ -113,10 +113,13 @@ class Embedding(nn.Module):
             self.new_embedding = nn.Parameter(torch.zeros(config.additional_vocab_size, config.hidden_size))
 
     def forward(self, ids):
-        table = self.embedding
-        if hasattr(self, "new_embedding"):
-            table = torch.cat([table, self.new_embedding])
-        return F.embedding(ids, table)
+        if not hasattr(self, "new_embedding"):
+            return F.embedding(ids, self.embedding)
+        base = len(self.embedding)
+        # Two small lookups: joining the tables would copy a gigabyte for every token of a 7B model.
+        rows = F.embedding(ids.clamp(max=base - 1), self.embedding)
+        added = F.embedding((ids - base).clamp(min=0), self.new_embedding)
+        return torch.where((ids >= base)[..., None], added, rows)
 
 
 class Decoder(nn.Module):
@@ -131,13 +134,16 @@ class Decoder(nn.Module):
         if config.learned_positions:
             self.wpe = nn.Parameter(torch.zeros(config.learned_positions, config.hidden_size))
 
-    def forward(self, embeddings, positions, cache: KvCache | None = None):
-        """Run (batch, s, hidden) at integer positions (batch, s); with a cache, after what it holds."""
+    def forward(self, embeddings, positions, cache: KvCache | None = None, attention_mask=None):
+        """Run (batch, s, hidden) at integer positions (batch, s); with a cache, after what it holds.
+
+        attention_mask (batch, cached + s): 0 = padding, seen by nobody but itself; None = no padding.
+        """
         x = embeddings
         if self.config.learned_positions:
             x = x + self.wpe[positions]
         cos, sin = rope_table(self.config, positions)
-        mask = _cached_mask(cache, x)
+        mask = _mask(cache.length if cache else 0, x, attention_mask)
         for layer, block in enumerate(self.blocks):
             x = block(x, cos, sin, cache, layer, mask)
         if cache is not None:
@@ -145,10 +151,16 @@ class Decoder(nn.Module):
         return self.ln_f(x)
 
 
-def _cached_mask(cache: KvCache | None, x):
+def _mask(cached: int, x, attention_mask):
     """Let new token i see all cached tokens and new tokens up to i; None where plain causality already says so."""
     new = x.shape[1]
-    if cache is None or cache.length == 0 or new == 1:
+    padded = attention_mask is not None and not bool(attention_mask.all())
+    if not padded and (cached == 0 or new == 1):
         return None
-    total = cache.length + new
-    return torch.ones(new, total, dtype=torch.bool, device=x.device).tril(cache.length)
+    causal = torch.ones(new, cached + new, dtype=torch.bool, device=x.device).tril(cached)
+    if not padded:
+        return causal
+    # A padding token that saw nothing at all would turn into NaN, and so would everything after it.
+    itself = torch.eye(new, dtype=torch.bool, device=x.device)
+    itself = torch.cat([torch.zeros(new, cached, dtype=torch.bool, device=x.device), itself], dim=1)
+    return (causal & attention_mask.bool()[:, None, None, :]) | itself

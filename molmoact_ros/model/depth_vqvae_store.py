@@ -4,17 +4,16 @@ Nothing here runs code from a file: safetensors hold tensors only, and .pt files
 """
 
 import json
-import pickle
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from ..errors import InvalidData, MissingPart
 from .depth_vqvae import DepthVqvae, DepthVqvaeConfig
+from .pickles import load_tensors
+from .shards import INDEX, Shards
 
-INDEX = "model.safetensors.index.json"
 # Repository hosts and reviewers frown on larger files.
 SHARD_BYTES = 8_000_000
 
@@ -62,38 +61,16 @@ def _shards(state: dict) -> list[dict]:
 
 
 def _read(path: Path) -> dict:
-    files = _files(path)
-    try:
-        if files[0].suffix == ".safetensors":
-            return {name: tensor for file in files for name, tensor in load_file(file).items()}
-        loaded = torch.load(files[0], map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise InvalidData(
-            f"'{path}' could not be read ({str(error).splitlines()[0][:120]})",
-            "a file of tensors (safetensors, or a PyTorch state dict without code)",
-            "Fetch the depth VQ-VAE again, or train it: molmoact train depth-vqvae.",
-        ) from error
+    if path.suffix not in (".pt", ".pth"):
+        try:
+            shards = Shards(path)
+        except MissingPart as error:
+            do = "Set depth_model to safetensors or to vae-final.pt, or train it: molmoact train depth-vqvae."
+            raise MissingPart(error.found, error.expected, do) from None
+        return {name: shards.read(name) for name in shards.shapes}
+    loaded = load_tensors(path)
     loaded = loaded.get("weights", loaded) if isinstance(loaded, dict) else {}
     return {name: value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
-
-
-def _files(path: Path) -> list[Path]:
-    """List the weight files behind `path`, or raise MissingPart."""
-    if path.is_file():
-        return [path]
-    index = path / INDEX
-    if index.is_file():
-        files = [path / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
-    else:
-        files = sorted(path.glob("*.safetensors"))
-    missing = [file.name for file in files if not file.is_file()]
-    if files and not missing:
-        return files
-    raise MissingPart(
-        f"no weights of the depth VQ-VAE at '{path}'" + (f" ('{missing[0]}' is missing)" if missing else ""),
-        "a folder with safetensors, or vae-final.pt",
-        "Set depth_model to one, or train it: molmoact train depth-vqvae.",
-    )
 
 
 def _check(wanted: dict, found: dict, path) -> None:

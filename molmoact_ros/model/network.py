@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..errors import InvalidData
 from .config import NetworkConfig
 from .conv_tower import ConvTower
 from .decoder import Decoder
@@ -17,12 +18,11 @@ class Prompt:
     """What the model reads before it answers.
 
     ids (batch, s) int64. images: for a ViT, crops (batch, t, n, 3pp) with pooled_index (batch, p, 4);
-    for the convolutional tower (batch, 3, h, w) in -1..1.
+    for the convolutional tower (batch, 3, h, w) in -1..1; None = text alone.
     """
 
     ids: torch.Tensor
-    images: torch.Tensor
-    image_token: int
+    images: torch.Tensor | None = None
     pooled_index: torch.Tensor | None = None
 
 
@@ -43,18 +43,41 @@ class MolmoActNetwork(nn.Module):
         self.model = _Body(config)
         self.lm_head = nn.Linear(config.decoder.hidden_size, config.decoder.vocab_size, bias=False)
 
+    def forward(self, input_ids, images=None, pooled_patches_idx=None, position_ids=None, attention_mask=None):
+        """Return logits (batch, s, vocab_size) of a whole sequence at once, without a cache.
+
+        input_ids (batch, s) int64. images and pooled_patches_idx: see Prompt. position_ids (batch, s), by default
+        0..s-1 over padding, too, as in the reference. attention_mask (batch, s): 0 = padding.
+        """
+        embeddings, _ = self.embed_prompt(Prompt(input_ids, images, pooled_patches_idx))
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand(input_ids.shape)
+        return self.logits(self.decode(embeddings, position_ids, attention_mask=attention_mask))
+
+    def vit_features(self, images):
+        """Return the tapped ViT features (batch, t, n, hidden * taps) of crops (batch, t, n, 3pp)."""
+        return self.model.vision_backbone.vit_features(images.to(self.lm_head.weight.dtype))
+
+    def image_features(self, images, pooled_patches_idx):
+        """Return one row (rows, hidden) per image token for crops (batch, t, n, 3pp) and indices (batch, p, 4)."""
+        return self.model.vision_backbone(images.to(self.lm_head.weight.dtype), pooled_patches_idx)
+
     def embed_prompt(self, prompt: Prompt):
         """Return (batch, s, hidden): token embeddings with image features added at the image tokens, and pointing maps.
 
-        The maps are None for a ViT.
+        The maps are None for a ViT. InvalidData when there are not as many image tokens as image features.
         """
-        embeddings = self.model.transformer.wte(prompt.ids.clamp(min=0))
+        embeddings, maps = self.embed(prompt.ids.clamp(min=0)), None
+        if prompt.images is None:
+            return embeddings, maps
         if self.config.vit is not None:
-            features, maps = self.model.vision_backbone(prompt.images, prompt.pooled_index), None
+            features = self.image_features(prompt.images, prompt.pooled_index)
         else:
             tokens, maps = self.model.vision_backbone(prompt.images, self._instruction(prompt.ids, embeddings))
             features = tokens.flatten(0, 1)
-        places = prompt.ids == prompt.image_token
+        places = prompt.ids == self.config.image_token
+        if int(places.sum()) != len(features):
+            raise InvalidData(f"{int(places.sum())} image tokens", f"{len(features)}, one per feature", "Fix the ids.")
         embeddings = embeddings.clone()
         embeddings[places] = embeddings[places] + features.to(embeddings.dtype)
         return embeddings, maps
@@ -70,9 +93,12 @@ class MolmoActNetwork(nn.Module):
         """Return token embeddings (batch, s, hidden) of an answer."""
         return self.model.transformer.wte(ids)
 
-    def forward(self, embeddings, positions, cache: KvCache | None = None):
-        """Return hidden states (batch, s, hidden) for embeddings at integer positions (batch, s)."""
-        return self.model.transformer(embeddings, positions, cache)
+    def decode(self, embeddings, positions, cache: KvCache | None = None, attention_mask=None):
+        """Return hidden states (batch, s, hidden) for embeddings at integer positions (batch, s).
+
+        attention_mask (batch, cached + s): 0 = padding; None = no padding.
+        """
+        return self.model.transformer(embeddings, positions, cache, attention_mask)
 
     def logits(self, hidden):
         """Return logits (…, vocab_size)."""

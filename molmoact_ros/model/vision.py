@@ -4,9 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import InvalidData
 from .config import VitConfig
 
 _ACTIVATIONS = {
+    "gelu": F.gelu,
     "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
 }
@@ -15,17 +17,20 @@ _ACTIVATIONS = {
 class MultiHeadAttention(nn.Module):
     """Attention with biases on all four projections; scores are computed in fp32 (`float32_attention`)."""
 
-    def __init__(self, width_in: int, width: int, heads: int, head_dim: int):
+    def __init__(self, width_in: int, width: int, heads: int, kv_heads: int, head_dim: int):
         super().__init__()
-        self.heads, self.head_dim = heads, head_dim
-        self.wq, self.wk, self.wv = (nn.Linear(width_in, heads * head_dim) for _ in range(3))
+        self.group, self.head_dim = heads // kv_heads, head_dim
+        self.wq = nn.Linear(width_in, heads * head_dim)
+        self.wk, self.wv = (nn.Linear(width_in, kv_heads * head_dim) for _ in range(2))
         self.wo = nn.Linear(heads * head_dim, width)
 
     def _split(self, x):
-        return x.view(*x.shape[:2], self.heads, self.head_dim).transpose(1, 2)
+        return x.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
 
     def forward(self, query, context):
         q, k, v = self._split(self.wq(query)), self._split(self.wk(context)), self._split(self.wv(context))
+        if self.group > 1:
+            k, v = k.repeat_interleave(self.group, 1), v.repeat_interleave(self.group, 1)
         y = F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(query.dtype)
         return self.wo(y.transpose(1, 2).flatten(2))
 
@@ -35,6 +40,8 @@ class _ViTFeedForward(nn.Module):
         super().__init__()
         self.w1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.w2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        if config.hidden_act not in _ACTIVATIONS:
+            raise InvalidData(f"hidden_act '{config.hidden_act}'", f"one of {sorted(_ACTIVATIONS)}", "Fix config.json.")
         self.act = _ACTIVATIONS[config.hidden_act]
 
     def forward(self, x):
@@ -45,7 +52,9 @@ class _ViTBlock(nn.Module):
     def __init__(self, config: VitConfig):
         super().__init__()
         width = config.hidden_size
-        self.attention = MultiHeadAttention(width, width, config.num_attention_heads, config.head_dim)
+        self.attention = MultiHeadAttention(
+            width, width, config.num_attention_heads, config.num_key_value_heads, config.head_dim
+        )
         self.feed_forward = _ViTFeedForward(config)
         self.attention_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.ffn_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
@@ -107,17 +116,24 @@ class VisionBackbone(nn.Module):
         self.image_vit = VisionTransformer(config)
         tapped = config.hidden_size * len(config.taps)
         self.image_pooling_2d = MultiHeadAttention(
-            tapped, config.pooling_size, config.pooling_heads, config.pooling_head_dim
+            tapped,
+            config.pooling_size,
+            config.pooling_heads,
+            config.pooling_key_value_heads,
+            config.pooling_head_dim,
         )
         self.image_projector = _Projector(config.pooling_size, config.projector_size, hidden_size)
+
+    def vit_features(self, crops):
+        """Return the tapped ViT features (batch, t, n, hidden * taps) of crops (batch, t, n, 3pp)."""
+        return self.image_vit(crops.flatten(0, 1)).unflatten(0, crops.shape[:2])
 
     def forward(self, crops, pooled_index):
         """Return (rows, hidden) for crops (batch, t, n, 3pp) and pooled_index (batch, p, 4), -1 = no patch.
 
         Missing patches count as zeros and stay visible to the attention: the published network was trained that way.
         """
-        batch, crops_per, patches, _ = crops.shape
-        features = self.image_vit(crops.flatten(0, 1)).reshape(batch, crops_per * patches, -1)
+        features = self.vit_features(crops).flatten(1, 2)
         present = pooled_index >= 0
         index = pooled_index.clamp(min=0).flatten(1)[..., None].expand(-1, -1, features.shape[-1])
         rows = features.gather(1, index).view(*pooled_index.shape, -1) * present[..., None].to(features.dtype)

@@ -19,14 +19,19 @@ class Answer:
     passes: int
 
 
-def decode(runtime: Runtime, grammar: Grammar, prompt_ids, image, cancelled=lambda: False) -> Answer | None:
-    """Read the prompt and answer it; None when `cancelled` became true on the way."""
+def decode(runtime: Runtime, grammar: Grammar, prompt_ids, image, cancelled=lambda: False, given=()) -> Answer | None:
+    """Read the prompt and answer it; None when `cancelled` became true on the way.
+
+    `given` ids are taken as the beginning of the answer; they must be ones that the grammar allows there.
+    """
     started = time.perf_counter()
     logits = runtime.prefill(prompt_ids, image)
     latency = {"prefill": (time.perf_counter() - started) * 1e3, "depth": 0.0, "trace": 0.0, "action": 0.0}
     position, passes = grammar.answer_start, 1
     answer, waiting = [], []
     while len(allowed := grammar.allowed(position)):
+        if len(answer) < len(given):
+            allowed = np.asarray(given[len(answer)])[None]
         if cancelled():
             return None
         if len(allowed) > 1 and waiting:

@@ -21,7 +21,7 @@ class TorchRuntime:
         """Forget everything and read the prompt; see the Runtime contract."""
         pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0)))[None].float() / 127.5 - 1
         ids = torch.from_numpy(np.asarray(ids))[None]
-        embeddings, _ = self.network.embed_prompt(Prompt(ids, pixels, self.tokens.im_patch))
+        embeddings, _ = self.network.embed_prompt(Prompt(ids, pixels))
         self.cache.length = 0
         return self._run(embeddings, torch.arange(ids.shape[1])[None])
 
@@ -32,5 +32,5 @@ class TorchRuntime:
         return self._run(embeddings, torch.from_numpy(np.asarray(positions))[None])
 
     def _run(self, embeddings, positions) -> np.ndarray:
-        hidden = self.network(embeddings, positions, self.cache)
+        hidden = self.network.decode(embeddings, positions, self.cache)
         return self.network.logits(hidden[0, -1]).numpy()

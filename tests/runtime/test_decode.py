@@ -6,7 +6,7 @@ import torch
 
 from molmoact_ros.model.config import embedded
 from molmoact_ros.model.network import MolmoActNetwork
-from molmoact_ros.reasoning.parser import parse
+from molmoact_ros.reasoning.token_parser import parse
 from molmoact_ros.reasoning.vocabulary import prompt_ids, prompt_length
 from molmoact_ros.runtime.decode import decode
 from molmoact_ros.runtime.grammar import Grammar

@@ -8,11 +8,8 @@ import pytest
 pytestmark = pytest.mark.sim
 
 from molmoact_ros.learning.rollout import run_episode  # noqa: E402
-from molmoact_ros.model.loading import load_network  # noqa: E402
 from molmoact_ros.perception.raster import resize  # noqa: E402
-from molmoact_ros.reasoning.checkpoint import load_manifest  # noqa: E402
-from molmoact_ros.reasoning.reasoner import Reasoner  # noqa: E402
-from molmoact_ros.runtime.torch_runtime import TorchRuntime  # noqa: E402
+from molmoact_ros.reasoning.factory import open_reasoner  # noqa: E402
 from molmoact_ros.sim.layout import COLOURS, sample_layout  # noqa: E402
 from molmoact_ros.sim.world import World  # noqa: E402
 from molmoact_ros.types import Plan, Refusal  # noqa: E402
@@ -23,7 +20,7 @@ SEEDS = range(20_200, 20_206)
 
 @pytest.fixture(scope="module")
 def reasoner():
-    return Reasoner(TorchRuntime(load_network(CHECKPOINT)), load_manifest(CHECKPOINT), resize)
+    return open_reasoner(CHECKPOINT, resize)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.sim]
 
+from molmoact_ros.arms.profile import FR3  # noqa: E402
 from molmoact_ros.cli import main  # noqa: E402
 from molmoact_ros.model.loading import load_network  # noqa: E402
-from molmoact_ros.reasoning.checkpoint import load_manifest  # noqa: E402
+from molmoact_ros.reasoning.gate import Station, examine, first_refusal  # noqa: E402
 
 
 @pytest.mark.timeout(600)
@@ -22,6 +23,7 @@ def test_a_short_training_learns_to_point_and_can_be_loaded(tmp_path, capsys):
     # The second stage says its depth codes too; a last line over very few batches may hold none.
     assert re.search(r"^step .* depth \d", said, re.MULTILINE)
     load_network(tmp_path / "model")
-    assert load_manifest(tmp_path / "model").horizon == 8
+    _, checks = examine(tmp_path / "model", Station(FR3))
+    assert first_refusal(checks) is None and len(checks) > 5
     # A second run finds the demonstrations made.
     assert len(list((tmp_path / "data").glob("*.npz"))) == 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from molmoact_ros.reasoning.parser import parse
+from molmoact_ros.reasoning.token_parser import parse
 from molmoact_ros.reasoning.vocabulary import (
     MAX_WORDS,
     UnknownWords,

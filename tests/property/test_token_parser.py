@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molmoact_ros.reasoning.parser import MalformedAnswer, parse
+from molmoact_ros.reasoning.answer import Malformed
+from molmoact_ros.reasoning.token_parser import parse
 from molmoact_ros.reasoning.vocabulary import answer_ids, depth_ids
 from molmoact_ros.runtime.contract import TokenLayout
 
@@ -19,11 +20,11 @@ GOOD = np.concatenate(
 
 
 def _outcome(ids):
-    try:
-        return parse(LAYOUT, ids, 4)
-    except MalformedAnswer as refusal:
-        assert refusal.name and str(refusal)
+    parts = parse(LAYOUT, ids, 4)
+    if isinstance(parts, Malformed):
+        assert parts.name and parts.detail
         return None
+    return parts
 
 
 @given(st.lists(st.integers(-5, LAYOUT.size + 5), max_size=200))

@@ -1,0 +1,172 @@
+"""The checkpoint gate: what must be true of a checkpoint before it may move an arm. Deny by default.
+
+First what can be seen without loading it, then, on a few probe frames, whether it looks at all: a public checkpoint has
+open reports of actions that are nearly zero and the same for every picture.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Sequence
+
+import numpy as np
+
+from ..errors import InvalidData, MissingPart, MolmoActError
+from ..runtime.factory import examine_tokenizer, examine_weights
+from ..types import ArmProfile, Plan
+from .action_codec import BINS
+from .action_tokens import ACTION_STRINGS
+from .manifest import PUBLISHED, Manifest, load_manifest, sha256
+from .probes import Probe
+
+# Files that decide what a checkpoint does; pictures, licences and remote code beside them are never opened.
+_READ = (".json", ".safetensors", ".txt", ".model")
+# Statistics that span less than this cannot come from a moving arm.
+_LEAST_SPAN_M = 1e-4
+_FULL_TURN_RAD = 2 * np.pi
+_DEPTH_STRINGS = ("<DEPTH_START>", "<DEPTH_END>", *(f"<DEPTH_{i}>" for i in range(128)))
+
+
+@dataclass(frozen=True)
+class Station:
+    """What a checkpoint is to drive: the arm's profile, how many of them, and the cameras that the cell has."""
+
+    arm: ArmProfile
+    arms: int = 1
+    cameras: tuple[str, ...] = ("front", "wrist")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the gate: passed, refused with `error`, or not run because something before it was refused."""
+
+    name: str
+    detail: str = ""
+    error: MolmoActError | None = None
+    ran: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ran and found nothing."""
+        return self.ran and self.error is None
+
+
+def examine(checkpoint, station: Station) -> tuple[Manifest | None, list[Check]]:
+    """Look at manifest, files, statistics and headers without loading weights; never raises a MolmoActError."""
+    loaded: list[Manifest] = []
+    checks = [_check("manifest", lambda: _manifest(checkpoint, loaded))]
+    manifest = loaded[0] if loaded else None
+    steps = {"files": _files, "arm": _arm, "cameras": _cameras, "statistics": _statistics, "weights": _weights}
+    if manifest is None or manifest.states.layout == PUBLISHED:
+        steps["tokenizer"] = _tokenizer
+    for name, step in steps.items():
+        if manifest is None:
+            checks.append(Check(name, "not run", ran=False))
+        else:
+            checks.append(_check(name, lambda step=step: step(manifest, station)))
+    return manifest, checks
+
+
+def try_out(answer: Callable[[Probe], object], probes: Sequence[Probe]) -> Check:
+    """Ask about probe frames: `answer(probe)` is a plan or a refusal. Actions must respond to what is seen and said."""
+    return _check("dead head", lambda: _responds([answer(probe) for probe in probes]))
+
+
+def first_refusal(checks: Sequence[Check]) -> MolmoActError | None:
+    """Return the error of the first check that was refused."""
+    return next((check.error for check in checks if check.error is not None), None)
+
+
+def _check(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, look())
+    except MolmoActError as error:
+        return Check(name, str(error), error)
+
+
+def _manifest(checkpoint, loaded: list) -> str:
+    manifest = load_manifest(checkpoint)
+    loaded.append(manifest)
+    states = manifest.states
+    if states.unverified:
+        found = f"'{manifest.path.name}' lists {', '.join(states.unverified)} as unverified"
+        do = "Find them out, correct them, and take their names from 'unverified'."
+        raise InvalidData(found, "statements that somebody has checked", do)
+    return f"{states.name}: {states.layout}, from {states.source} {states.revision}".rstrip()
+
+
+def _files(manifest: Manifest, _) -> str:
+    do = "Fetch the checkpoint again; if you trust what is there: molmoact doctor MODEL --pin"
+    if not manifest.folder.is_dir():
+        raise MissingPart(f"no folder '{manifest.folder}'", "the checkpoint's files", "Fetch it (docs/models.md).")
+    there = sorted(p.name for p in manifest.folder.iterdir() if p.suffix in _READ and not p.name.startswith("."))
+    for name in sorted({*there, *manifest.files}):
+        if name not in manifest.files:
+            raise InvalidData(f"no checksum of '{name}' in '{manifest.path.name}'", "one for each file", do)
+        path = manifest.folder / name
+        if not path.is_file():
+            raise MissingPart(f"no '{name}' in '{manifest.folder}'", "every file of the manifest", do)
+        if sha256(path) != manifest.files[name]:
+            raise InvalidData(f"'{path}' has another sha256", f"{manifest.files[name][:12]}…", do)
+    return f"{len(manifest.files)} files have the sha256 of the manifest"
+
+
+def _arm(manifest: Manifest, station: Station) -> str:
+    values = manifest.rows(np.zeros((1, manifest.dims), int)).shape[1]
+    wanted = 7 * station.arms
+    if manifest.states.arms != station.arms or values != wanted:
+        found = f"a checkpoint for {manifest.states.arms} arm(s) with {values} action values"
+        do = "Choose a checkpoint that was trained for this cell."
+        raise InvalidData(found, f"{station.arms} arm(s) with {wanted}", do)
+    return f"{manifest.states.horizon} rows of {values} values at {manifest.states.control_rate_hz:g} Hz"
+
+
+def _cameras(manifest: Manifest, station: Station) -> str:
+    missing = [name for name in manifest.states.cameras if name not in station.cameras]
+    if missing or not manifest.states.cameras:
+        found = f"a checkpoint that looks through {', '.join(manifest.states.cameras) or 'no camera'}"
+        raise InvalidData(found, f"cameras among {', '.join(station.cameras)}", "Correct 'cameras' in the manifest.")
+    return ", ".join(manifest.states.cameras)
+
+
+def _statistics(manifest: Manifest, station: Station) -> str:
+    """Hold the largest actions that the statistics allow against what the arm can do."""
+    ends = manifest.rows(np.array([np.zeros(manifest.dims, int), np.full(manifest.dims, BINS - 1)]))
+    ends = ends.reshape(2, -1, 7)
+    span, xyz, rpy = np.ptp(ends[..., :3], axis=0).max(), np.abs(ends[..., :3]).max(), np.abs(ends[..., 3:6]).max()
+    do = "Use the norm_stats of this checkpoint, and check control_rate_hz and action_frame."
+    if not span > _LEAST_SPAN_M:
+        raise InvalidData(f"statistics that span {span:.2g} m", f"more than {_LEAST_SPAN_M} m", do)
+    if manifest.states.action_frame == "absolute_base":
+        bounds = {"reach": (xyz, station.arm.reach_m, "m"), "angle": (rpy, _FULL_TURN_RAD, "rad")}
+    else:
+        rate = manifest.states.control_rate_hz
+        bounds = {
+            "tip speed": (xyz * rate, station.arm.tip_speed_max, "m/s"),
+            "turn": (rpy * rate, station.arm.tip_turn_max, "rad/s"),
+        }
+    for name, (value, bound, unit) in bounds.items():
+        if not value <= bound:
+            raise InvalidData(f"statistics with a {name} of {value:.3g} {unit}", f"at most {bound:.3g} {unit}", do)
+    return ", ".join(f"{name} {value:.3g} of {bound:.3g} {unit}" for name, (value, bound, unit) in bounds.items())
+
+
+def _weights(manifest: Manifest, _) -> str:
+    return examine_weights(manifest.folder)
+
+
+def _tokenizer(manifest: Manifest, _) -> str:
+    return examine_tokenizer(manifest.folder, (*_DEPTH_STRINGS, *ACTION_STRINGS))
+
+
+def _responds(answers: list) -> str:
+    plans = [answer for answer in answers if isinstance(answer, Plan)]
+    do = "Do not let it move; ask it about your own frames with dry_run:=true, and look at its norm_stats and prompt."
+    if len(plans) < 2:
+        first = next(answer for answer in answers if not isinstance(answer, Plan))
+        found = f"plans for {len(plans)} of {len(answers)} probe frames (first refusal: {first.name})"
+        raise InvalidData(found, "at least 2", do)
+    chunks = np.array([plan.chunk.actions for plan in plans])
+    change_m = float(np.ptp(chunks.reshape(*chunks.shape[:2], -1, 7)[..., :3], axis=0).max())
+    if not change_m > _LEAST_SPAN_M:
+        found = f"actions that change by {change_m:.2g} m between {len(plans)} different frames"
+        raise InvalidData(found, "actions that respond to what is seen", do)
+    return f"{len(plans)} of {len(answers)} frames answered, actions differ by up to {change_m * 1000:.1f} mm"

@@ -1,0 +1,208 @@
+"""What a person states about a checkpoint: models/NAME.yaml beside the folder models/NAME.
+
+Where it comes from, the checksums of its files, and how its answers become motion. Nothing of this can be guessed from
+the weights, and a wrong guess moves an arm.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+
+from ..config import REQUIRED, build, option, refuse_unknown
+from ..errors import ConfigError, InvalidData, MissingPart
+from ..types import ACTION_CONVENTIONS
+from .action_codec import BIN_CENTRES, ActionCodec
+from .norm_stats import ActionStatistics, action_statistics
+
+SUFFIX = ".yaml"
+EMBEDDED, PUBLISHED = "embedded", "molmoact_v1"
+_FREE_TEXT = ("notes", "training")
+
+
+@dataclass(frozen=True)
+class Statements:
+    """The flat part of a manifest; every field says how the checkpoint is to be read."""
+
+    name: str = option(REQUIRED, "what reports call the model")
+    layout: str = option(REQUIRED, "form of prompts and answers", choices=(EMBEDDED, PUBLISHED))
+    source: str = option(REQUIRED, "where the weights come from")
+    revision: str = option("", "commit or version at the source")
+    license: str = option("", "licence of the weights")
+    folder: str = option("", "folder of the weights, from here; empty: this file's name without .yaml")
+    dtype: str = option("float32", "type of the weights in memory", choices=("float32", "bfloat16", "float16"))
+    cameras: tuple[str, ...] = option(("front",), "cameras in the order in which the model looks through them")
+    arms: int = option(1, "arms that one row of actions moves", low=1, high=2)
+    horizon: int = option(REQUIRED, "rows of one chunk", low=1, high=64)
+    control_rate_hz: float = option(REQUIRED, "rows per second", "Hz", 0.5, 100.0)
+    action_frame: str = option(REQUIRED, "what a row means, see types.ActionChunk", choices=ACTION_CONVENTIONS)
+    gripper: str = option(REQUIRED, "what a gripper value of 1 means", choices=("open_is_1", "closed_is_1"))
+    unnorm_key: str = option("", "which statistics apply; may be empty where there is only one")
+    norm_stats: str = option("config.json", "file of the folder that holds norm_stats")
+    unverified: tuple[str, ...] = option((), "statements above that nobody has checked; the gate refuses them")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A checked manifest. files: name in `folder` -> sha256. embedded: what only the embedded layout needs."""
+
+    path: Path
+    folder: Path
+    states: Statements
+    files: Mapping[str, str]
+    embedded: Mapping[str, Any]
+
+    @property
+    def dt_s(self) -> float:
+        """Time between rows [s]."""
+        return 1.0 / self.states.control_rate_hz
+
+    @property
+    def dims(self) -> int:
+        """Number of action values that the model writes per row."""
+        return len(self.embedded["dims"]) if self.embedded else self.statistics.dims
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Width and height that pictures are shrunk to (embedded layout)."""
+        return tuple(self.embedded["image_size"])
+
+    @cached_property
+    def norm_stats(self) -> dict:
+        """All statistics of the checkpoint, per key. MissingPart or InvalidData, as for what is read from them."""
+        path = self.folder / self.states.norm_stats
+        data = _json(path)
+        stats = data.get("norm_stats", data) if isinstance(data, dict) else None
+        if not isinstance(stats, dict) or not stats or not all(isinstance(v, dict) for v in stats.values()):
+            raise InvalidData(f"no norm_stats in '{path}'", "statistics per key", "Name the right file in norm_stats.")
+        return stats
+
+    @cached_property
+    def statistics(self) -> ActionStatistics:
+        """The action statistics that apply, checked to be whole."""
+        try:
+            statistics = action_statistics(self.norm_stats, self.states.unnorm_key or None)
+        except InvalidData:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            found = f"action statistics of '{self.states.name}' ({type(error).__name__}: {error})"
+            raise InvalidData(found, "q01, q99 and mask", "Use the norm_stats of this checkpoint.") from None
+        statistics.require_whole()
+        return statistics
+
+    @cached_property
+    def action_codec(self) -> ActionCodec:
+        """How an embedded model spells its actions; unlike published ones it scales the gripper, too."""
+        return self._codec("action")
+
+    @cached_property
+    def state_codec(self) -> ActionCodec:
+        """How the robot's state is spelled in an embedded model's prompt."""
+        return self._codec("proprio")
+
+    def _codec(self, kind: str) -> ActionCodec:
+        stats = self.norm_stats.get(self.states.unnorm_key, {}).get(kind, {})
+        if not {"q01", "q99"} <= set(stats):
+            found = f"no {kind} q01 and q99 under '{self.states.unnorm_key}' in '{self.states.norm_stats}'"
+            raise InvalidData(found, "statistics of this checkpoint", "Restore the file, or correct unnorm_key.")
+        return ActionCodec(stats["q01"], stats["q99"])
+
+    def rows(self, bins) -> np.ndarray:
+        """Turn action bins (h, dims) in 0..254 into rows (h, 7 * arms) in physical units, gripper 1 = open."""
+        bins = np.asarray(bins)
+        if self.embedded:
+            rows = np.tile(np.array(self.embedded["constant"], float), (len(bins), 1))
+            rows[:, list(self.embedded["dims"])] = self.action_codec.decode(bins)
+        else:
+            rows = self.statistics.unnormalise(BIN_CENTRES[bins])
+        grippers = np.clip(rows[:, 6::7], 0.0, 1.0)
+        rows[:, 6::7] = grippers if self.states.gripper == "open_is_1" else 1.0 - grippers
+        return rows
+
+
+def manifest_path(checkpoint) -> Path:
+    """Return the manifest of `checkpoint`, which names the YAML file itself or the folder that it stands beside."""
+    path = Path(checkpoint)
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
+def load_manifest(checkpoint) -> Manifest:
+    """Read and check a manifest. MissingPart when there is none, ConfigError or InvalidData when it is wrong."""
+    import yaml
+
+    path = manifest_path(checkpoint)
+    if not path.is_file():
+        do = "Write one (docs/models.md), or give checkpoint:=FOLDER of a model that has one."
+        raise MissingPart(f"no manifest '{path}'", "a YAML file beside the checkpoint's folder", do)
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"'{path}': {' '.join(str(error).split())}", "YAML", "Correct the file.") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"'{path}' holds {type(data).__name__}", "name: value lines", "Correct the file.")
+    names = [f.name for f in fields(Statements)]
+    refuse_unknown(data, [*names, "files", EMBEDDED, *_FREE_TEXT], f"entry of '{path.name}'")
+    states = build(Statements, {name: data[name] for name in names if name in data})
+    refuse_unknown(states.unverified, names, f"statement in '{path.name}'")
+    embedded = _embedded(path, states, data.get(EMBEDDED))
+    return Manifest(path, path.parent / (states.folder or path.stem), states, _files(path, data), embedded)
+
+
+def _embedded(path: Path, states: Statements, given) -> dict:
+    """Check what only the embedded layout needs: which dimensions have tokens, the others' values, picture size."""
+    wanted = {"dims", "constant", "image_size"} if states.layout == EMBEDDED else set()
+    if set(given or {}) != wanted:
+        raise ConfigError(
+            f"'{path}': entries {sorted(given or {})} under '{EMBEDDED}'", f"{sorted(wanted)}", "Add them."
+        )
+    if wanted and len(given["constant"]) != 7 * states.arms:
+        found = f"'{path}': {len(given['constant'])} values in '{EMBEDDED}.constant'"
+        raise ConfigError(found, f"7 for each of {states.arms} arm(s)", "Correct the file.")
+    return dict(given or {})
+
+
+def _files(path: Path, data: dict) -> dict[str, str]:
+    files = data.get("files") or {}
+    if not isinstance(files, dict) or not all(isinstance(v, str) and len(v) == 64 for v in files.values()):
+        raise ConfigError(f"'{path}': files", "file name: sha256 (64 hex digits)", "Run: molmoact doctor MODEL --pin")
+    return {str(name): digest.lower() for name, digest in files.items()}
+
+
+def sha256(path) -> str:
+    """Return the checksum of a file, read in pieces: shards have gigabytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_manifest(path, data: Mapping[str, Any]) -> None:
+    """Write a manifest as YAML, entries in the order given."""
+    import yaml
+
+    text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    Path(path).write_text(text)
+
+
+def pin(checkpoint) -> dict[str, str]:
+    """Write the checksums of all files of the checkpoint's folder into its manifest, as they are now; return them."""
+    manifest = load_manifest(checkpoint)
+    names = sorted(p.name for p in manifest.folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    files = {name: sha256(manifest.folder / name) for name in names}
+    lines = manifest.path.read_text().splitlines()
+    start = next((i for i, line in enumerate(lines) if line.startswith("files:")), len(lines))
+    end = next((i for i in range(start + 1, len(lines)) if lines[i][:1] not in (" ", "")), len(lines))
+    pinned = ["files:", *(f"  {name}: {digest}" for name, digest in files.items())]
+    manifest.path.write_text("\n".join([*lines[:start], *pinned, *lines[end:]]) + "\n")
+    return files
+
+
+def _json(path: Path) -> Any:
+    if not path.is_file():
+        raise MissingPart(f"no '{path}'", "the file that holds norm_stats", "Name it in the manifest's norm_stats.")
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InvalidData(f"'{path}' cannot be read ({error})", "JSON", "Fetch the checkpoint again.") from None
