@@ -1,16 +1,16 @@
 """`reasoning`: newest frame in, plans or refusals out; the network runs in a thread of its own."""
 
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from molmoact_msgs.msg import Frame, Plan
 from molmoact_msgs.srv import SetInstruction
 from std_msgs.msg import Header
 
 from .. import types
-from ..model.loading import load_network
+from ..arms.profile import FR3
 from ..perception.raster import resize
-from ..reasoning.checkpoint import load_manifest
 from ..reasoning.config import ReasoningConfig
-from ..reasoning.reasoner import Reasoner
-from ..runtime.torch_runtime import TorchRuntime
+from ..reasoning.factory import open_reasoner, pass_gate
+from ..reasoning.gate import Check, Station, first_refusal
 from . import qos
 from .convert import frame_from_msg, plan_to_msg, refusal_to_msg, stamp_to_msg
 from .newest import NewestWins
@@ -25,25 +25,42 @@ class ReasoningNode(CellNode):
     CONFIG = ReasoningConfig
 
     def configure(self, config: ReasoningConfig) -> None:
-        """Load the checkpoint, connect, and start the worker."""
-        runtime = TorchRuntime(load_network(config.checkpoint), config.threads)
-        self._reasoner = Reasoner(runtime, load_manifest(config.checkpoint), resize, config.arm_name)
+        """Let the checkpoint pass the gate, connect, and start the worker."""
+        self._reasoner = self._through_gate(config)
         self._max_age_ns = int(config.max_frame_age_s * 1e9)
         self._instruction = ""
         problem = self._accept(config.instruction)
         if problem:
             self.get_logger().error(problem)
         self._plan = self.output(Plan, "reasoning/plan", qos.EVENT)
+        self._gate = self.output(DiagnosticStatus, "reasoning/checkpoint", qos.LATCHED)
         self._heartbeat = self.output(Header, "reasoning/heartbeat", qos.STATE)
         self._worker = NewestWins(self._think, self.fail, 1.0 / config.max_rate_hz, "reasoner")
         self.input(Frame, "perception/frame", self._take, qos.EVENT)
         self.serve(SetInstruction, "reasoning/set_instruction", self._set_instruction)
         self.every(_HEARTBEAT_S, lambda: self._heartbeat.publish(Header(stamp=stamp_to_msg(self.now_ns()))))
 
+    def activate(self) -> None:
+        """Tell the supervisor that the checkpoint may move an arm."""
+        self._gate.publish(self._verdict)
+
     def close(self) -> None:
         """Stop the worker."""
         if hasattr(self, "_worker"):
             self._worker.close()
+
+    def _through_gate(self, config: ReasoningConfig):
+        """Return the reasoner; a refused checkpoint ends the process in one line, and then nobody arms."""
+
+        def open_one():
+            return open_reasoner(config.checkpoint, resize, (config.arm_name,), config.threads, config.device)
+
+        reasoner, checks = pass_gate(config.checkpoint, Station(FR3), open_one)
+        refusal = first_refusal(checks)
+        if refusal is not None:
+            raise refusal
+        self._verdict = verdict_message(config.checkpoint, checks)
+        return reasoner
 
     def _accept(self, instruction: str) -> str:
         """Take an instruction, or return why not; a sentence that is not understood stops the planning."""
@@ -78,6 +95,12 @@ class ReasoningNode(CellNode):
         else:
             self.report(problem=f"{answer.name}: {answer.detail}")
             self._plan.publish(refusal_to_msg(answer))
+
+
+def verdict_message(checkpoint: str, checks: list[Check]) -> DiagnosticStatus:
+    """Return the gate's checks, all of them passed, as a message."""
+    values = [KeyValue(key=check.name, value=check.detail) for check in checks]
+    return DiagnosticStatus(level=DiagnosticStatus.OK, name="checkpoint gate", message=checkpoint, values=values)
 
 
 def main(args=None) -> None:

@@ -7,6 +7,7 @@ nobody else does, and the status.
 import time
 
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
 from molmoact_msgs.msg import Command, RobotState, SafetyStatus
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
@@ -37,6 +38,7 @@ class SupervisorNode(CellNode):
         self._supervisor, self._watchdog = Supervisor(config, FR3), watchdog_of(config)
         self._robot: types.RobotState | None = None
         self._not_ready = ""
+        self._checkpoint: Finding | None = Finding("checkpoint_not_checked")
         self._arm_on_start = config.arm_on_start
         self._verdict: types.Verdict | None = None
         self._issued_ns = 0
@@ -46,6 +48,7 @@ class SupervisorNode(CellNode):
         self.input(Command, "control/command", self._take_command, qos.COMMAND)
         for name in ("perception", "reasoning"):
             self.input(Header, f"{name}/heartbeat", lambda _, name=name: self._heard(name), qos.STATE)
+        self.input(DiagnosticStatus, "reasoning/checkpoint", self._take_gate, qos.LATCHED)
         self.serve(SetBool, "safety/arm", self._arm)
         self.serve(Trigger, "safety/e_stop", self._e_stop)
         self.serve(Trigger, "safety/reset", self._reset)
@@ -60,6 +63,10 @@ class SupervisorNode(CellNode):
         self._robot = robot_state_from_msg(msg)
         self._not_ready = "" if msg.ready else msg.message or "arm_not_ready"
         self._heard("arm")
+
+    def _take_gate(self, msg: DiagnosticStatus) -> None:
+        """Hear what the checkpoint gate found; without its pass nobody arms."""
+        self._checkpoint = None if msg.level == DiagnosticStatus.OK else Finding("checkpoint_refused")
 
     def _take_command(self, msg: Command) -> None:
         self._heard("controller")
@@ -81,15 +88,15 @@ class SupervisorNode(CellNode):
             self._tell()
 
     def _arm_fault(self) -> Finding | None:
-        """What is wrong with the arm alone: the others need not live to arm or reset."""
+        """What is wrong with the arm or the checkpoint: the other processes need not live to arm or reset."""
         return self._fault(("arm",))
 
     def _fault(self, names: tuple[str, ...] = WATCHED) -> Finding | None:
-        """What is silent among the inputs or wrong with the arm, None when all live."""
+        """What is silent among the inputs, or wrong with the arm or the checkpoint; None when all is well."""
         silent = self._watchdog.silent(time.monotonic_ns(), names)
         if silent is not None:
             return Finding(f"silent_{silent[0]}", *silent[1:])
-        return Finding("arm_not_ready") if self._not_ready else None
+        return Finding("arm_not_ready") if self._not_ready else self._checkpoint
 
     def _watch(self) -> None:
         """Hold when an input is silent, and speak to the arm while no command makes us."""

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.ros
 
 pytest.importorskip("rclpy")
 from arm_nouns import joint_command, state  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
 from molmoact_msgs.msg import Command, RobotState, SafetyStatus  # noqa: E402
 from node_bench import Bench  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
@@ -37,8 +38,9 @@ CELL = {
 class SupervisorBench(Bench):
     """All inputs of the supervisor, each with a switch."""
 
-    def __init__(self, **parameters):
+    def __init__(self, gate_level=DiagnosticStatus.OK, **parameters):
         super().__init__("supervisor", DOMAIN, **{**CELL, **parameters})
+        self.gate_level = gate_level
         self.q, self.dq, self.target, self.ready = np.array(FR3.home_q), np.zeros(7), np.array(FR3.home_q), True
         self.listen(Command, ISSUED, qos.COMMAND)
         self.listen(SafetyStatus, STATUS, qos.STATE)
@@ -48,6 +50,8 @@ class SupervisorBench(Bench):
             "perception": self.feed(Header, "perception/heartbeat", qos.STATE, 50, Header),
             "reasoning": self.feed(Header, "reasoning/heartbeat", qos.STATE, 50, Header),
         }
+        if gate_level is not None:
+            self.feed(DiagnosticStatus, "reasoning/checkpoint", qos.LATCHED, 10, self._gate)
         self.clients = {
             name: self.node.create_client(kind, f"safety/{name}")
             for name, kind in (("arm", SetBool), ("e_stop", Trigger), ("reset", Trigger))
@@ -58,6 +62,9 @@ class SupervisorBench(Bench):
 
     def _command(self):
         return command_to_msg(joint_command(self.now_ns(), self.target))
+
+    def _gate(self):
+        return DiagnosticStatus(level=self.gate_level)
 
     def ask(self, name, **request):
         kind = SetBool if name == "arm" else Trigger
@@ -83,11 +90,26 @@ def test_disarmed_until_asked():
         assert bench.reaches(SafetyStatus.DISARMED, "disarmed")
         assert bench.wait(lambda: bench.last(ISSUED) is not None)
         assert {m.space for _, m in bench.heard[ISSUED]} == {"hold"}
-        assert bench.ask("arm", data=True).success
+        assert bench.wait(lambda: bench.ask("arm", data=True).success, 5.0)
         assert bench.reaches(SafetyStatus.ACTIVE)
         assert bench.wait(lambda: bench.last(ISSUED).space == "joint")
         assert bench.ask("arm", data=False).success
         assert bench.wait(lambda: bench.last(ISSUED).space == "hold")
+
+
+def test_nobody_arms_before_the_checkpoint_has_passed_the_gate():
+    with SupervisorBench(gate_level=DiagnosticStatus.ERROR, arm_on_start="true") as bench:
+        assert bench.reaches(SafetyStatus.DISARMED, "disarmed")
+        assert bench.wait(lambda: "checkpoint_refused" in bench.ask("arm", data=True).message, 5.0)
+        bench.gate_level = DiagnosticStatus.OK
+        assert bench.reaches(SafetyStatus.ACTIVE)
+
+
+def test_without_a_word_from_the_gate_nobody_arms():
+    with SupervisorBench(gate_level=None, arm_on_start="true") as bench:
+        assert bench.reaches(SafetyStatus.DISARMED, "disarmed")
+        answer = bench.ask("arm", data=True)
+        assert not answer.success and "checkpoint_not_checked" in answer.message
 
 
 @pytest.mark.parametrize("name", ["arm", "controller", "perception", "reasoning"])
