@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 NAME = "molmoact_ros"
 ROOT = Path(__file__).resolve().parent
+LARGEST_BYTES = 50_000_000
 NODES = ("sim", "cameras", "arm", "perception", "reasoning", "controller", "supervisor", "overlay")
 
 EXTRAS = {
@@ -32,7 +33,9 @@ def data_files() -> list[tuple[str, list[str]]]:
 
 
 def relative(paths) -> list[str]:
-    return sorted(str(path.relative_to(ROOT)) for path in paths if path.is_file() and not path.name.startswith("."))
+    """List the files that belong to the project: checkpoints that somebody fetched into models/ stay where they are."""
+    files = (path for path in paths if path.is_file() and not path.name.startswith("."))
+    return sorted(str(path.relative_to(ROOT)) for path in files if path.stat().st_size < LARGEST_BYTES)
 
 
 setup(

@@ -37,9 +37,9 @@ def pass_gate(checkpoint, station: Station, open_one: Callable[[], Reasoner | Te
 
     `open_one` loads the checkpoint; it is called only when nothing speaks against that.
     """
-    _, checks = examine(checkpoint, station)
+    manifest, checks = examine(checkpoint, station)
     if first_refusal(checks):
         return None, [*checks, _NOT_RUN]
     reasoner = open_one()
-    checks.append(try_out(reasoner.probe, load_probes(data_root() / FILE)))
+    checks.append(try_out(manifest, reasoner.probe, load_probes(data_root() / FILE)))
     return (None if first_refusal(checks) else reasoner), checks

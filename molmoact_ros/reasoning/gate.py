@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidData, MissingPart, MolmoActError
 from ..runtime.factory import examine_tokenizer, examine_weights
-from ..types import ArmProfile, Plan
+from ..types import ACTION_CONVENTIONS, ArmProfile, Plan
 from .action_codec import BINS
 from .action_tokens import ACTION_STRINGS
 from .manifest import PUBLISHED, Manifest, load_manifest, sha256
@@ -21,6 +21,8 @@ from .probes import Probe
 _READ = (".json", ".safetensors", ".txt", ".model")
 # Statistics that span less than this cannot come from a moving arm.
 _LEAST_SPAN_M = 1e-4
+# Answers that differ by less than this share of the span are one action bin that flickers.
+_LEAST_RESPONSE = 0.01
 _FULL_TURN_RAD = 2 * np.pi
 _DEPTH_STRINGS = ("<DEPTH_START>", "<DEPTH_END>", *(f"<DEPTH_{i}>" for i in range(128)))
 
@@ -65,9 +67,9 @@ def examine(checkpoint, station: Station) -> tuple[Manifest | None, list[Check]]
     return manifest, checks
 
 
-def try_out(answer: Callable[[Probe], object], probes: Sequence[Probe]) -> Check:
+def try_out(manifest: Manifest, answer: Callable[[Probe], object], probes: Sequence[Probe]) -> Check:
     """Ask about probe frames: `answer(probe)` is a plan or a refusal. Actions must respond to what is seen and said."""
-    return _check("dead head", lambda: _responds([answer(probe) for probe in probes]))
+    return _check("dead head", lambda: _responds(manifest, [answer(probe) for probe in probes]))
 
 
 def first_refusal(checks: Sequence[Check]) -> MolmoActError | None:
@@ -129,8 +131,10 @@ def _cameras(manifest: Manifest, station: Station) -> str:
 
 def _statistics(manifest: Manifest, station: Station) -> str:
     """Hold the largest actions that the statistics allow against what the arm can do."""
-    ends = manifest.rows(np.array([np.zeros(manifest.dims, int), np.full(manifest.dims, BINS - 1)]))
-    ends = ends.reshape(2, -1, 7)
+    if manifest.states.action_frame not in ACTION_CONVENTIONS:
+        found = f"actions that are {manifest.states.action_frame}"
+        raise InvalidData(found, "metres and radians", "Evaluate it in its simulator; no arm can execute it.")
+    ends = _extremes(manifest)
     span, xyz, rpy = np.ptp(ends[..., :3], axis=0).max(), np.abs(ends[..., :3]).max(), np.abs(ends[..., 3:6]).max()
     do = "Use the norm_stats of this checkpoint, and check control_rate_hz and action_frame."
     if not span > _LEAST_SPAN_M:
@@ -149,6 +153,11 @@ def _statistics(manifest: Manifest, station: Station) -> str:
     return ", ".join(f"{name} {value:.3g} of {bound:.3g} {unit}" for name, (value, bound, unit) in bounds.items())
 
 
+def _extremes(manifest: Manifest) -> np.ndarray:
+    """Return the rows (2, arms, 7) of all lowest and all highest action bins."""
+    return manifest.rows(np.array([np.zeros(manifest.dims, int), np.full(manifest.dims, BINS - 1)])).reshape(2, -1, 7)
+
+
 def _weights(manifest: Manifest, _) -> str:
     return examine_weights(manifest.folder)
 
@@ -157,16 +166,16 @@ def _tokenizer(manifest: Manifest, _) -> str:
     return examine_tokenizer(manifest.folder, (*_DEPTH_STRINGS, *ACTION_STRINGS))
 
 
-def _responds(answers: list) -> str:
+def _responds(manifest: Manifest, answers: list) -> str:
     plans = [answer for answer in answers if isinstance(answer, Plan)]
-    do = "Do not let it move; ask it about your own frames with dry_run:=true, and look at its norm_stats and prompt."
+    do = "Do not let it move: look at its prompt, cameras and norm_stats, or fine-tune it."
     if len(plans) < 2:
         first = next(answer for answer in answers if not isinstance(answer, Plan))
         found = f"plans for {len(plans)} of {len(answers)} probe frames (first refusal: {first.name})"
         raise InvalidData(found, "at least 2", do)
     chunks = np.array([plan.chunk.actions for plan in plans])
     change_m = float(np.ptp(chunks.reshape(*chunks.shape[:2], -1, 7)[..., :3], axis=0).max())
-    if not change_m > _LEAST_SPAN_M:
+    if not change_m > _LEAST_RESPONSE * np.ptp(_extremes(manifest)[..., :3], axis=0).max():
         found = f"actions that change by {change_m:.2g} m between {len(plans)} different frames"
         raise InvalidData(found, "actions that respond to what is seen", do)
     return f"{len(plans)} of {len(answers)} frames answered, actions differ by up to {change_m * 1000:.1f} mm"

@@ -36,7 +36,7 @@ def examine_weights(folder) -> str:
     from ..model.loading import check_headers
     from ..model.pickles import load_tensors
 
-    for path in sorted(Path(folder).iterdir()):
+    for path in sorted(Path(folder).glob("*")):
         if path.suffix in (".pt", ".pth", ".bin", ".pkl", ".ckpt"):
             load_tensors(path)
     return check_headers(folder)
