@@ -9,7 +9,8 @@ class MolmoActError(Exception):
 
     def __init__(self, found: str, expected: str, do: str):
         self.found, self.expected, self.do = found, expected, do
-        super().__init__(f"{found}; expected {expected}. {do}")
+        # file names, keys and texts of others are quoted here, and may hold line breaks
+        super().__init__(" ".join(f"{found}; expected {expected}. {do}".splitlines()))
 
 
 class InvalidData(MolmoActError, ValueError):

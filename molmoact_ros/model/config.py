@@ -3,7 +3,9 @@
 One set of classes for the published 7B models and for the embedded one; only the numbers and the vision tower differ.
 """
 
-from dataclasses import asdict, dataclass, fields
+import math
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from typing import get_args, get_origin
 
 from ..errors import InvalidData
 
@@ -67,6 +69,12 @@ class ConvTowerConfig:
     grid: tuple[int, int] = (4, 3)
     keypoints: int = 2
 
+    def __post_init__(self):
+        # the channels are normalised in 4 groups
+        whole = len(self.channels) == 4 and all(c > 0 and c % 4 == 0 for c in self.channels)
+        if not whole or min(*self.image_size, *self.grid) < 1:
+            raise InvalidData(f"{self}", "4 channel counts that 4 divides, sizes above 0", "Fix config.json.")
+
     @property
     def tokens(self) -> int:
         """Number of image tokens."""
@@ -122,8 +130,12 @@ class NetworkConfig:
     def __post_init__(self):
         if (self.vit is None) == (self.conv is None):
             raise InvalidData("a config with two vision towers or none", "either 'vit' or 'conv'", "Fix config.json.")
-        if self.image_token is None:
-            raise InvalidData("a config without 'image_patch_id'", "the id of the image token", "Fix config.json.")
+        if self.tokens and self.tokens.size != self.decoder.vocab_size:
+            found = f"tokens for {self.tokens.size} ids with vocab_size {self.decoder.vocab_size}"
+            raise InvalidData(found, "as many", "Fix config.json.")
+        rows = self.decoder.vocab_size + self.decoder.additional_vocab_size
+        if type(self.image_token) is not int or not 0 <= self.image_token < rows:
+            raise InvalidData(f"image_patch_id {self.image_token!r}", f"a token id below {rows}", "Fix config.json.")
 
     @property
     def image_token(self) -> int | None:
@@ -146,10 +158,40 @@ class NetworkConfig:
 
 
 def _build(kind, data: dict):
-    known = {f.name for f in fields(kind)}
-    if set(data) - known:
-        raise InvalidData(f"{kind.__name__} keys {sorted(set(data) - known)}", f"{sorted(known)}", "Fix config.json.")
+    known = [f.name for f in fields(kind)]
+    if not isinstance(data, dict) or set(data) - set(known):
+        raise InvalidData(f"{kind.__name__} of {sorted(data) if isinstance(data, dict) else data!r}",
+                          f"fields among {known}", "Fix config.json.")  # fmt: skip
+    for f in fields(kind):
+        if f.default is MISSING or f.name in data:
+            require_fit(f, f"{kind.__name__}.{f.name}", data, f.name, "config.json")
     return kind(**{k: as_tuple(v) for k, v in data.items()})
+
+
+def require_fit(field: Field, called: str, data: dict, name: str, file: str) -> None:
+    """Refuse data[name] as value of a dataclass field: missing, of another type, or a number that is not above 0.
+
+    A number may also be the field's default. `called` is what the error says. InvalidData.
+    """
+    kind = field.type if get_origin(field.type) is tuple else field.type.__name__
+    if name not in data:
+        raise InvalidData(f"no field '{called}' in {file}", f"a value ({kind})", "Use the file beside the weights.")
+    value = data[name]
+    positive = field.type not in (int, float) or value == field.default
+    if not _fits(field.type, value) or not (positive or value > 0):
+        expected = f"{kind}" + " above 0" * (field.type in (int, float))
+        raise InvalidData(f"{called} = {value!r} in {file}", expected, "Use the file beside the weights.")
+
+
+def _fits(kind, value) -> bool:
+    """Whether a JSON value has the type that a field is annotated with."""
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        right_length = kinds[-1] is Ellipsis or isinstance(value, (list, tuple)) and len(value) == len(kinds)
+        return isinstance(value, (list, tuple)) and right_length and all(_fits(kinds[0], v) for v in value)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is kind
 
 
 def as_tuple(value):

@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import InvalidData
+from .config import as_tuple, require_fit
 from .tiling import CropGeometry, choose_tiling, cut_crops, patchify, pooled_patches
 
 CROP_MODES = ("overlap-and-resize-c2",)
@@ -64,12 +65,13 @@ class ImageProcessorConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping) -> "ImageProcessorConfig":
-        """Read a published preprocessor_config.json. InvalidData where a field is missing; other keys are ignored."""
-        names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in data]
-        if missing:
-            raise InvalidData(f"image settings without {missing}", f"{names}", "Use the file beside the weights.")
-        return cls(**{name: tuple(data[name]) if isinstance(data[name], list) else data[name] for name in names})
+        """Read a published preprocessor_config.json; other keys are ignored.
+
+        InvalidData names the first field that is missing or of another type.
+        """
+        for field in fields(cls):
+            require_fit(field, field.name, data, field.name, "preprocessor_config.json")
+        return cls(**{field.name: as_tuple(data[field.name]) for field in fields(cls)})
 
     @classmethod
     def molmoact_7b_d(cls) -> "ImageProcessorConfig":

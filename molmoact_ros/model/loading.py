@@ -13,13 +13,14 @@ from .shards import Shards
 
 # Trained, but never read at inference: the reference does not pass image masks on (spec section 1.3).
 _UNUSED = "model.vision_backbone.pad_embed"
+_DO = "Use the config.json and the weights of one checkpoint."
 
 
 def read_config(folder) -> dict:
     """Return config.json of a checkpoint folder as plain data. MissingPart or InvalidData."""
     path = Path(folder) / "config.json"
     if not path.is_file():
-        do = "Give checkpoint:=FOLDER, or run: molmoact train embedded"
+        do = "Give checkpoint:=FOLDER of a whole checkpoint, or make one: molmoact train embedded"
         raise MissingPart(f"no config.json in '{folder}'", "a checkpoint folder", do)
     try:
         data = json.loads(path.read_text())
@@ -37,7 +38,9 @@ def load_network(folder, dtype: torch.dtype | str = torch.float32, device: str =
     and a little more. InvalidData names the first tensor that is missing, superfluous, of another shape or not finite.
     """
     network, shards = _opened(folder)
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    dtype = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise InvalidData(f"dtype {dtype}", "a floating-point type of torch, such as float32", "Correct 'dtype'.")
     network = network.to(dtype).to_empty(device=device).eval()
     targets = network.state_dict()
     for name in sorted(targets, key=lambda name: -targets[name].numel()):
@@ -61,6 +64,10 @@ def _opened(folder) -> tuple[MolmoActNetwork, Shards]:
     """Build the network without memory and open its files; refuse what does not fit."""
     config = network_config(folder)
     shards = Shards(folder)
+    deepest = max(config.decoder.num_hidden_layers - 1, *(config.vit.taps if config.vit else (0,)))
+    if deepest >= len(shards.shapes):
+        found = f"a network with a block {deepest} in config.json of '{folder}'"
+        raise InvalidData(found, f"fewer blocks than the {len(shards.shapes)} tensors there", _DO)
     with torch.device("meta"):
         network = MolmoActNetwork(config)
     _check({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}, shards.shapes, folder)
@@ -70,19 +77,19 @@ def _opened(folder) -> tuple[MolmoActNetwork, Shards]:
 @torch.no_grad()
 def _fill(target: torch.Tensor, stored: torch.Tensor, name: str, folder) -> None:
     target.copy_(stored)
-    # One NaN or infinity makes the sum one, and a sum needs no second copy of the tensor.
-    if not torch.isfinite(target.sum(dtype=torch.float32)):
-        raise InvalidData(f"tensor '{name}' in '{folder}' holds NaN or infinity", "finite weights", "Fetch it again.")
+    # A NaN or an infinity is always one of the ends; finding these needs no second copy, as a sum in fp32 would.
+    if target.numel() and not all(torch.isfinite(end) for end in target.aminmax()):
+        found = f"tensor '{name}' in '{folder}' holds NaN or infinity as {target.dtype}"
+        raise InvalidData(found, "finite weights", "Fetch it again, or load it in a wider type.")
 
 
 def _check(wanted: dict, found: dict, folder) -> None:
     """Name the first difference between the shapes that config.json asks for and those of the files."""
-    do = "Use the config.json and the weights of one checkpoint."
     for name, shape in wanted.items():
         if name not in found:
-            raise InvalidData(f"no tensor '{name}' in '{folder}'", f"one of shape {shape}", do)
+            raise InvalidData(f"no tensor '{name}' in '{folder}'", f"one of shape {shape}", _DO)
         if found[name] != shape:
-            raise InvalidData(f"tensor '{name}' of shape {found[name]} in '{folder}'", f"{shape}", do)
+            raise InvalidData(f"tensor '{name}' of shape {found[name]} in '{folder}'", f"{shape}", _DO)
     extra = [name for name in found if name not in wanted and name != _UNUSED]
     if extra:
-        raise InvalidData(f"unexpected tensor '{extra[0]}' in '{folder}'", "only weights that config.json names", do)
+        raise InvalidData(f"unexpected tensor '{extra[0]}' in '{folder}'", "only weights that config.json names", _DO)

@@ -42,4 +42,6 @@ def load_processor(folder) -> Processor:
         data = json.loads(path.read_text())
     except ValueError as error:
         raise InvalidData(f"'{path}': {error}", "JSON", "Fetch the checkpoint again.") from None
+    if not isinstance(data, dict):
+        raise InvalidData(f"'{path}' holds {type(data).__name__}", "a JSON object", "Fetch the checkpoint again.")
     return Processor(load_tokenizer(folder), ImageProcessor(ImageProcessorConfig.from_dict(data)))

@@ -1,6 +1,7 @@
 """The tensors of a checkpoint folder: one safetensors file, or shards with an index. Headers first, data on demand."""
 
 import json
+from os.path import isfile
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -9,6 +10,7 @@ from ..errors import InvalidData, MissingPart
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+ENDING = ".safetensors"
 
 
 class Shards:
@@ -28,6 +30,9 @@ class Shards:
                     part = shard.get_slice(name)
                     if not part.get_dtype().startswith(("F", "BF")):
                         raise InvalidData(f"'{path}': '{name}' is {part.get_dtype()}", "floats", "Fetch it again.")
+                    if name in self.shapes:
+                        found = f"tensor '{name}' in both '{self._file_of[name].name}' and '{path.name}'"
+                        raise InvalidData(found, "each tensor once", "Fetch the checkpoint again.")
                     self.shapes[name], self._file_of[name] = tuple(part.get_shape()), path
 
     def read(self, name: str):
@@ -45,7 +50,7 @@ class Shards:
             paths = [self.folder / name for name in _indexed(self.folder / INDEX)]
         else:
             paths = [self.folder / SINGLE]
-        missing = [path.name for path in paths if not path.is_file()]
+        missing = [path.name for path in paths if not isfile(path)]
         if missing:
             raise MissingPart(f"no '{missing[0]}' in '{self.folder}'", self._expected(), "Fetch the checkpoint again.")
         return paths
@@ -59,13 +64,15 @@ class Shards:
 def _indexed(path: Path) -> list[str]:
     """List the shards that an index names."""
     try:
-        names = sorted(set(json.loads(path.read_text())["weight_map"].values()))
+        names = sorted(set(map(str, json.loads(path.read_text())["weight_map"].values())))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = f"'{path}' cannot be read ({type(error).__name__})"
         raise InvalidData(found, "JSON with 'weight_map'", "Fetch it again.") from None
-    outside = [name for name in names if Path(name).name != name]
-    if outside:
-        raise InvalidData(f"'{path}' names '{outside[0]}'", "files of its own folder", "Fetch it again.")
+    # the manifest pins files of the folder with this ending and without a dot in front, and no others
+    strange = [name for name in names if Path(name).name != name or not name.endswith(ENDING) or name[0] == "."]
+    if strange:
+        found = f"'{path}' names '{strange[0][:120]}'"
+        raise InvalidData(found, f"{ENDING} files of its own folder", "Fetch it again.")
     return names
 
 
@@ -73,5 +80,5 @@ def _opened(path: Path):
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        found = f"'{path}' cannot be read ({str(error).splitlines()[0][:120]})"
+        found = f"'{path}' cannot be read ({str(error)[:120]})"
         raise InvalidData(found, "a whole safetensors file", "Fetch it again.") from None

@@ -21,8 +21,9 @@ class ActionCodec:
 
     def __post_init__(self):
         q01, q99 = np.asarray(self.q01, float), np.asarray(self.q99, float)
-        if q01.shape != q99.shape or q01.ndim != 1 or not np.all(q99 > q01):
-            raise InvalidData("norm_stats with q99 <= q01", "q99 above q01 in every dimension", "Recompute them.")
+        if q01.shape != q99.shape or q01.ndim != 1 or not np.all(q99 > q01) or not np.all(np.isfinite([q01, q99])):
+            expected = "finite q99 above q01 in every dimension"
+            raise InvalidData("norm_stats with q99 <= q01 or without end", expected, "Recompute them.")
         object.__setattr__(self, "q01", q01)
         object.__setattr__(self, "q99", q99)
 

@@ -2,7 +2,7 @@
 
 from typing import Callable
 
-from ..errors import InvalidData
+from ..errors import InvalidData, MolmoActError
 from ..places import data_root
 from ..runtime.factory import open_runtime
 from .gate import Check, Station, examine, first_refusal, try_out
@@ -40,6 +40,9 @@ def pass_gate(checkpoint, station: Station, open_one: Callable[[], Reasoner | Te
     manifest, checks = examine(checkpoint, station)
     if first_refusal(checks):
         return None, [*checks, _NOT_RUN]
-    reasoner = open_one()
+    try:
+        reasoner = open_one()
+    except MolmoActError as error:
+        return None, [*checks, Check(_NOT_RUN.name, str(error), error)]
     checks.append(try_out(manifest, reasoner.probe, load_probes(data_root() / FILE)))
     return (None if first_refusal(checks) else reasoner), checks

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import InvalidData, MissingPart, MolmoActError
 from ..runtime.factory import examine_tokenizer, examine_weights
-from ..types import ACTION_CONVENTIONS, ArmProfile, Plan
-from .action_codec import BINS
+from ..types import ACTION_CONVENTIONS, ArmProfile, Plan, Refusal
+from .action_codec import BINS, ActionCodec
 from .action_tokens import ACTION_STRINGS
 from .manifest import PUBLISHED, Manifest, load_manifest, sha256
 from .probes import Probe
@@ -21,9 +21,12 @@ from .probes import Probe
 _READ = (".json", ".safetensors", ".txt", ".model")
 # Statistics that span less than this cannot come from a moving arm.
 _LEAST_SPAN_M = 1e-4
+# From closed to open is 1; statistics in metres or of a gripper that never moved say less.
+_LEAST_OPENING = 0.5
 # Answers that differ by less than this share of the span are one action bin that flickers.
 _LEAST_RESPONSE = 0.01
 _FULL_TURN_RAD = 2 * np.pi
+_OTHER_STATISTICS = "Use the norm_stats of this checkpoint, and check control_rate_hz and action_frame."
 _DEPTH_STRINGS = ("<DEPTH_START>", "<DEPTH_END>", *(f"<DEPTH_{i}>" for i in range(128)))
 
 
@@ -100,7 +103,7 @@ def _files(manifest: Manifest, _) -> str:
     if not manifest.folder.is_dir():
         raise MissingPart(f"no folder '{manifest.folder}'", "the checkpoint's files", "Fetch it (docs/models.md).")
     there = sorted(p.name for p in manifest.folder.iterdir() if p.suffix in _READ and not p.name.startswith("."))
-    for name in sorted({*there, *manifest.files}):
+    for name in sorted({*there, *manifest.files, manifest.states.norm_stats}):
         if name not in manifest.files:
             raise InvalidData(f"no checksum of '{name}' in '{manifest.path.name}'", "one for each file", do)
         path = manifest.folder / name
@@ -136,9 +139,14 @@ def _statistics(manifest: Manifest, station: Station) -> str:
         raise InvalidData(found, "metres and radians", "Evaluate it in its simulator; no arm can execute it.")
     ends = _extremes(manifest)
     span, xyz, rpy = np.ptp(ends[..., :3], axis=0).max(), np.abs(ends[..., :3]).max(), np.abs(ends[..., 3:6]).max()
-    do = "Use the norm_stats of this checkpoint, and check control_rate_hz and action_frame."
+    do = _OTHER_STATISTICS
     if not span > _LEAST_SPAN_M:
         raise InvalidData(f"statistics that span {span:.2g} m", f"more than {_LEAST_SPAN_M} m", do)
+    if manifest.embedded:
+        _require_state(manifest.state_codec, station.arm)
+    opening = np.ptp(ends[..., 6], axis=0).min()
+    if not opening > _LEAST_OPENING:
+        raise InvalidData(f"statistics that open the gripper by {opening:.2g}", f"more than {_LEAST_OPENING} of 1", do)
     if manifest.states.action_frame == "absolute_base":
         bounds = {"reach": (xyz, station.arm.reach_m, "m"), "angle": (rpy, _FULL_TURN_RAD, "rad")}
     else:
@@ -154,24 +162,35 @@ def _statistics(manifest: Manifest, station: Station) -> str:
 
 
 def _extremes(manifest: Manifest) -> np.ndarray:
-    """Return the rows (2, arms, 7) of all lowest and all highest action bins."""
-    return manifest.rows(np.array([np.zeros(manifest.dims, int), np.full(manifest.dims, BINS - 1)])).reshape(2, -1, 7)
+    """Return the rows (2, arms, 7) of all lowest and all highest action bins. InvalidData."""
+    rows = manifest.rows(np.array([np.zeros(manifest.dims, int), np.full(manifest.dims, BINS - 1)]))
+    if rows.shape[1] % 7:
+        raise InvalidData(f"statistics of {rows.shape[1]} values", "7 for each arm", _OTHER_STATISTICS)
+    return rows.reshape(2, -1, 7)
+
+
+def _require_state(codec: ActionCodec, arm: ArmProfile) -> None:
+    """Hold the range of the state that an embedded model reads, tip and gripper width, against the arm."""
+    bounds, values = np.array([arm.reach_m] * 3 + [arm.gripper_max_width_m]), np.abs([codec.q01, codec.q99]).max(axis=0)
+    if np.any(values > bounds) or np.any(codec.q99 - codec.q01 < _LEAST_SPAN_M):
+        found = f"state statistics up to {', '.join(f'{value:.3g}' for value in values)} m"
+        raise InvalidData(found, f"at most {', '.join(f'{bound:.3g}' for bound in bounds)} m", _OTHER_STATISTICS)
 
 
 def _weights(manifest: Manifest, _) -> str:
-    return examine_weights(manifest.folder)
+    return examine_weights(manifest.folder, manifest.image_size if manifest.embedded else None)
 
 
 def _tokenizer(manifest: Manifest, _) -> str:
-    return examine_tokenizer(manifest.folder, (*_DEPTH_STRINGS, *ACTION_STRINGS))
+    return examine_tokenizer(manifest.folder, _DEPTH_STRINGS, ACTION_STRINGS)
 
 
 def _responds(manifest: Manifest, answers: list) -> str:
     plans = [answer for answer in answers if isinstance(answer, Plan)]
     do = "Do not let it move: look at its prompt, cameras and norm_stats, or fine-tune it."
     if len(plans) < 2:
-        first = next(answer for answer in answers if not isinstance(answer, Plan))
-        found = f"plans for {len(plans)} of {len(answers)} probe frames (first refusal: {first.name})"
+        refusals = [f" (first refusal: {answer.name})" for answer in answers if isinstance(answer, Refusal)]
+        found = f"plans for {len(plans)} of {len(answers)} probe frames{refusals[0] if refusals else ''}"
         raise InvalidData(found, "at least 2", do)
     chunks = np.array([plan.chunk.actions for plan in plans])
     change_m = float(np.ptp(chunks.reshape(*chunks.shape[:2], -1, 7)[..., :3], axis=0).max())

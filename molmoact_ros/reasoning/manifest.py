@@ -6,6 +6,7 @@ the weights, and a wrong guess moves an arm.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ EMBEDDED, PUBLISHED = "embedded", "molmoact_v1"
 # Inputs of some simulator's controller are no lengths and angles: to be evaluated there, never to move an arm.
 ACTION_FRAMES = (*ACTION_CONVENTIONS, "controller_input")
 _FREE_TEXT = ("notes", "training")
+_STATE_DIMS = 4
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,23 @@ class Statements:
 
 
 @dataclass(frozen=True)
+class EmbeddedForm:
+    """What only the embedded layout needs."""
+
+    dims: tuple[int, ...] = option(REQUIRED, "columns of a row that have tokens", low=0, high=13)
+    constant: tuple[float, ...] = option(REQUIRED, "a whole row; what is not in 'dims' stays like this")
+    image_size: tuple[int, int] = option(REQUIRED, "width and height of the picture", "px", 1, 4096)
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """A checked manifest. files: name in `folder` -> sha256. embedded: what only the embedded layout needs."""
+    """A checked manifest. files: name in `folder` -> sha256. embedded: None for other layouts."""
 
     path: Path
     folder: Path
     states: Statements
     files: Mapping[str, str]
-    embedded: Mapping[str, Any]
+    embedded: EmbeddedForm | None
 
     @property
     def dt_s(self) -> float:
@@ -66,12 +78,12 @@ class Manifest:
     @property
     def dims(self) -> int:
         """Number of action values that the model writes per row."""
-        return len(self.embedded["dims"]) if self.embedded else self.statistics.dims
+        return len(self.embedded.dims) if self.embedded else self.statistics.dims
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Width and height that pictures are shrunk to (embedded layout)."""
-        return tuple(self.embedded["image_size"])
+        return self.embedded.image_size
 
     @cached_property
     def norm_stats(self) -> dict:
@@ -99,26 +111,32 @@ class Manifest:
     @cached_property
     def action_codec(self) -> ActionCodec:
         """How an embedded model spells its actions; unlike published ones it scales the gripper, too."""
-        return self._codec("action")
+        return self._codec("action", self.dims)
 
     @cached_property
     def state_codec(self) -> ActionCodec:
-        """How the robot's state is spelled in an embedded model's prompt."""
-        return self._codec("proprio")
+        """How the robot's state (x, y, z of the tip, gripper width) is spelled in an embedded model's prompt."""
+        return self._codec("proprio", _STATE_DIMS)
 
-    def _codec(self, kind: str) -> ActionCodec:
-        stats = self.norm_stats.get(self.states.unnorm_key, {}).get(kind, {})
-        if not {"q01", "q99"} <= set(stats):
-            found = f"no {kind} q01 and q99 under '{self.states.unnorm_key}' in '{self.states.norm_stats}'"
-            raise InvalidData(found, "statistics of this checkpoint", "Restore the file, or correct unnorm_key.")
-        return ActionCodec(stats["q01"], stats["q99"])
+    def _codec(self, kind: str, dims: int) -> ActionCodec:
+        """Read the range of `dims` values. InvalidData."""
+        stats = self.norm_stats.get(self.states.unnorm_key, {}).get(kind)
+        try:
+            q01, q99 = np.array(stats["q01"], float), np.array(stats["q99"], float)
+        except (KeyError, TypeError, ValueError):
+            q01 = q99 = np.empty(0)
+        if not q01.shape == q99.shape == (dims,):
+            found = f"no {kind} q01 and q99 of {dims} numbers under '{self.states.unnorm_key}'"
+            do = f"Restore '{self.states.norm_stats}', or correct unnorm_key and dims."
+            raise InvalidData(found, "statistics of this checkpoint", do)
+        return ActionCodec(q01, q99)
 
     def rows(self, bins) -> np.ndarray:
         """Turn action bins (h, dims) in 0..254 into rows (h, 7 * arms) in physical units, gripper 1 = open."""
         bins = np.asarray(bins)
         if self.embedded:
-            rows = np.tile(np.array(self.embedded["constant"], float), (len(bins), 1))
-            rows[:, list(self.embedded["dims"])] = self.action_codec.decode(bins)
+            rows = np.tile(self.embedded.constant, (len(bins), 1))
+            rows[:, self.embedded.dims] = self.action_codec.decode(bins)
         else:
             rows = self.statistics.unnormalise(BIN_CENTRES[bins])
         grippers = np.clip(rows[:, 6::7], 0.0, 1.0)
@@ -129,6 +147,9 @@ class Manifest:
 def manifest_path(checkpoint) -> Path:
     """Return the manifest of `checkpoint`, which names the YAML file itself or the folder that it stands beside."""
     path = Path(checkpoint)
+    path = path if path.name.strip(".") else path.resolve()
+    if not path.name:
+        raise MissingPart(f"no checkpoint '{checkpoint}'", "a folder with a manifest beside it", "Name one.")
     return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 
@@ -148,30 +169,45 @@ def load_manifest(checkpoint) -> Manifest:
         raise ConfigError(f"'{path}' holds {type(data).__name__}", "name: value lines", "Correct the file.")
     names = [f.name for f in fields(Statements)]
     refuse_unknown(data, [*names, "files", EMBEDDED, *_FREE_TEXT], f"entry of '{path.name}'")
-    states = build(Statements, {name: data[name] for name in names if name in data})
+    states = _built(path, Statements, {name: data[name] for name in names if name in data})
     refuse_unknown(states.unverified, names, f"statement in '{path.name}'")
     embedded = _embedded(path, states, data.get(EMBEDDED))
     return Manifest(path, path.parent / (states.folder or path.stem), states, _files(path, data), embedded)
 
 
-def _embedded(path: Path, states: Statements, given) -> dict:
+def _embedded(path: Path, states: Statements, given) -> EmbeddedForm | None:
     """Check what only the embedded layout needs: which dimensions have tokens, the others' values, picture size."""
-    wanted = {"dims", "constant", "image_size"} if states.layout == EMBEDDED else set()
-    if set(given or {}) != wanted:
-        raise ConfigError(
-            f"'{path}': entries {sorted(given or {})} under '{EMBEDDED}'", f"{sorted(wanted)}", "Add them."
-        )
-    if wanted and len(given["constant"]) != 7 * states.arms:
-        found = f"'{path}': {len(given['constant'])} values in '{EMBEDDED}.constant'"
+    names, values = [f.name for f in fields(EmbeddedForm)], 7 * states.arms
+    wanted = states.layout == EMBEDDED
+    if bool(given) != wanted or wanted and not isinstance(given, dict):
+        found = f"'{path}': entry '{EMBEDDED}' is {given!r} with layout '{states.layout}'"
+        raise ConfigError(found, ", ".join(names) if wanted else "none", "Correct the file.")
+    if not wanted:
+        return None
+    refuse_unknown(given, names, f"entry of '{EMBEDDED}' in '{path.name}'")
+    form = _built(path, EmbeddedForm, given)
+    if len(form.constant) != values:
+        found = f"'{path}': {len(form.constant)} values in '{EMBEDDED}.constant'"
         raise ConfigError(found, f"7 for each of {states.arms} arm(s)", "Correct the file.")
-    return dict(given or {})
+    if not form.dims or len(set(form.dims)) < len(form.dims) or max(form.dims) >= values:
+        found = f"'{path}': '{EMBEDDED}.dims' are {list(form.dims)}"
+        raise ConfigError(found, f"different columns 0..{values - 1}", "Correct the file.")
+    return form
+
+
+def _built(path: Path, cls, values: Mapping[str, Any]):
+    try:
+        return build(cls, values)
+    except ConfigError as error:
+        raise ConfigError(f"'{path}': {error.found}", error.expected, "Correct the file.") from None
 
 
 def _files(path: Path, data: dict) -> dict[str, str]:
     files = data.get("files") or {}
-    if not isinstance(files, dict) or not all(isinstance(v, str) and len(v) == 64 for v in files.values()):
-        raise ConfigError(f"'{path}': files", "file name: sha256 (64 hex digits)", "Run: molmoact doctor MODEL --pin")
-    return {str(name): digest.lower() for name, digest in files.items()}
+    if not isinstance(files, dict) or not all(_SHA256.fullmatch(str(digest)) for digest in files.values()):
+        do = "Remove 'files' and run: molmoact doctor MODEL --pin"
+        raise ConfigError(f"'{path}': files", "file name: sha256 (64 hex digits)", do)
+    return {str(name): str(digest).lower() for name, digest in files.items()}
 
 
 def sha256(path) -> str:
@@ -191,6 +227,8 @@ def save_manifest(path, data: Mapping[str, Any]) -> None:
 def pin(checkpoint) -> dict[str, str]:
     """Write the checksums of all files of the checkpoint's folder into its manifest, as they are now; return them."""
     manifest = load_manifest(checkpoint)
+    if not manifest.folder.is_dir():
+        raise MissingPart(f"no folder '{manifest.folder}'", "the checkpoint's files", "Fetch it (docs/models.md).")
     names = sorted(p.name for p in manifest.folder.iterdir() if p.is_file() and not p.name.startswith("."))
     files = {name: sha256(manifest.folder / name) for name in names}
     lines = manifest.path.read_text().splitlines()

@@ -1,5 +1,6 @@
 """The reasoner of published models: camera images and a question in, a text out, read strictly."""
 
+from ..errors import InvalidData
 from ..runtime.contract import TextRuntime
 from ..types import Frame, Plan, Refusal
 from .manifest import Manifest
@@ -36,7 +37,10 @@ class TextReasoner:
             return Refusal(frame.stamp_ns, "camera_missing", f"no picture of camera '{missing[0]}'", instruction)
         chat = prompt_text(template_for(len(cameras), steered=False), tidy_instruction(instruction))
         images = [frame.images[name] for name in cameras]
-        answer = self.runtime.answer(chat, images, self.most_tokens, cancelled)
+        try:
+            answer = self.runtime.answer(chat, images, self.most_tokens, cancelled)
+        except InvalidData as error:
+            return Refusal(frame.stamp_ns, "not_answered", str(error), instruction)
         if answer is None:
             return None
         if not answer.complete:

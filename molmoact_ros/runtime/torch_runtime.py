@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from ..errors import InvalidData
 from ..model.kv_cache import KvCache
 from ..model.network import MolmoActNetwork, Prompt
 
@@ -27,7 +28,10 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def extend(self, ids, positions) -> np.ndarray:
-        """Read answer tokens; see the Runtime contract."""
+        """Read answer tokens; see the Runtime contract. InvalidData beyond the last position of the network."""
+        if max(positions) >= self.cache.capacity:
+            found = f"an answer that goes on beyond position {self.cache.capacity - 1}"
+            raise InvalidData(found, "fewer tokens", "Correct 'horizon' or 'dims' in the manifest.")
         embeddings = self.network.embed(torch.from_numpy(np.asarray(ids))[None])
         return self._run(embeddings, torch.from_numpy(np.asarray(positions))[None])
 

@@ -172,8 +172,10 @@ def test_unknown_settings_are_refused(setting):
 
 
 def test_missing_settings_are_refused():
-    with pytest.raises(InvalidData, match="max_crops"):
-        ImageProcessorConfig.from_dict({"crop_mode": "overlap-and-resize-c2"})
+    data = vars(ImageProcessorConfig())
+    for name in data:
+        with pytest.raises(InvalidData, match=f"no field '{name}'"):
+            ImageProcessorConfig.from_dict({key: value for key, value in data.items() if key != name})
 
 
 def test_odd_grids_are_padded_after_the_last_row_and_column():
