@@ -1,7 +1,7 @@
 """The reasoner of published models: camera images and a question in, a text out, read strictly."""
 
 from ..errors import InvalidData
-from ..runtime.contract import TextRuntime
+from ..runtime.contract import TextAnswer, TextRuntime
 from ..types import Frame, Plan, Refusal
 from .manifest import Manifest
 from .plan_writer import PlanWriter
@@ -41,8 +41,10 @@ class TextReasoner:
             answer = self.runtime.answer(chat, images, self.most_tokens, cancelled)
         except InvalidData as error:
             return Refusal(frame.stamp_ns, "not_answered", str(error), instruction)
-        if answer is None:
-            return None
+        return None if answer is None else self.read(frame, instruction, answer)
+
+    def read(self, frame: Frame, instruction: str, answer: TextAnswer) -> Plan | Refusal:
+        """Return the plan that an answer's text spells, or why it spells none."""
         if not answer.complete:
             detail = f"no end of answer within {self.most_tokens} tokens"
             return Refusal(frame.stamp_ns, "answer_not_finished", detail, instruction)
