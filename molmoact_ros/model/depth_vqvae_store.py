@@ -66,7 +66,7 @@ def _read(path: Path) -> dict:
             shards = Shards(path)
         except MissingPart as error:
             do = "Set depth_model to safetensors or to vae-final.pt, or train it: molmoact train depth-vqvae."
-            raise MissingPart(error.found, error.expected, do) from None
+            raise MissingPart(f"no weights of the depth VQ-VAE: {error.found}", error.expected, do) from None
         return {name: shards.read(name) for name in shards.shapes}
     loaded = load_tensors(path)
     loaded = loaded.get("weights", loaded) if isinstance(loaded, dict) else {}
