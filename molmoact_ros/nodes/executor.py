@@ -17,6 +17,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.subscription import Subscription
 
 _POLL_NS = 500_000_000
+_SIGNAL_S = 0.3
 # The order in which rclpy's WaitSet takes their numbers.
 _KINDS = ("subscription", "guard_condition", "timer", "client", "service")
 
@@ -51,12 +52,19 @@ class CellExecutor(SingleThreadedExecutor):
                 if not self._context.ok():
                     raise ExternalShutdownException()
                 self._spin_turn()
-        except rclpy_implementation.RCLError as error:
-            if self._context.ok():
+        except RuntimeError as error:  # RCLError is one, too
+            if not self._ending():
                 raise
             raise ExternalShutdownException() from error
         finally:
             self._held.close()
+
+    def _ending(self) -> bool:
+        """Whether the process is being told to stop: a signal may break into rclpy a moment before the context ends."""
+        until = time.monotonic() + _SIGNAL_S
+        while self._context.ok() and time.monotonic() < until:
+            time.sleep(0.01)
+        return not self._context.ok()
 
     def stop(self) -> None:
         """Make `spin` return after the callback that is running now. Callable from any thread."""
