@@ -18,6 +18,7 @@ ON_TABLE_M = 1.5
 MOVING_RAD_S = 0.05
 _HOME_RAD, _REST_RAD_S = 0.06, 0.02
 # By then the wish to go home has become a command, also on a busy machine.
+_HOME_REQUESTS = 3
 _HEARD_NS = 300_000_000
 
 
@@ -163,13 +164,16 @@ def go_home(cell, home_q, timeout_s: float) -> None:
         # The controller holds again when its way home is over; before that it would refuse plans.
         return near and command is not None and command.space == "hold"
 
-    cell.home()
-    started_ns = cell.now_ns()
-    cell.wait_for(lambda: cell.now_ns() - started_ns > _HEARD_NS, timeout_s)
-    if not cell.wait_for(there, timeout_s):
-        safety = cell.safety()
-        raise MissingPart(
-            f"the arm did not come home in {timeout_s:.0f} s ({safety.state} {safety.reason})",
-            "the home pose at rest",
-            "Clear the way and start again.",
-        )
+    # A controller that has just been restarted may lose its way home to a hold: then it is asked again.
+    for _ in range(_HOME_REQUESTS):
+        cell.home()
+        started_ns = cell.now_ns()
+        cell.wait_for(lambda: cell.now_ns() - started_ns > _HEARD_NS, timeout_s)
+        if cell.wait_for(there, timeout_s / _HOME_REQUESTS):
+            return
+    safety = cell.safety()
+    raise MissingPart(
+        f"the arm did not come home in {timeout_s:.0f} s ({safety.state} {safety.reason})",
+        "the home pose at rest",
+        "Clear the way and start again.",
+    )
