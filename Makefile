@@ -2,23 +2,26 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow clean
+.PHONY: help setup setup-dev build demo test test-slow clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 20
 
-setup:  ## venv, pinned packages, Debian libraries and the colcon build, as far as they are missing
-	@tools/setup.sh
+setup:  ## what the cell needs, as far as it is missing: Debian libraries, venv, pinned packages, colcon build
+	@tools/setup.sh cell
+
+setup-dev:  ## the same, and what trains, exports and tests: torch, onnx, pytest
+	@tools/setup.sh dev
 
 build: setup  ## the same: the colcon build is a part of the setup
 
 demo: setup  ## run the simulated cell with an instruction: make demo ARGS="--instruction '…' --seed 3"
 	@.venv/bin/molmoact demo $(ARGS)
 
-test: setup  ## everything but the slow tests: make test ARGS="tests/unit -x"
+test: setup-dev  ## everything but the slow tests: make test ARGS="tests/unit -x"
 	@$(PYTHON) -m pytest -m "not slow" --durations=10 $(ARGS)
 
-test-slow: setup  ## the slow tests alone
+test-slow: setup-dev  ## the slow tests alone
 	@$(PYTHON) -m pytest -m slow --durations=10 $(ARGS)
 
 clean:  ## remove all that make has made, except runs/

@@ -12,6 +12,7 @@ TOOLS = {
     "demo": ("evaluation.demo", "start the simulated cell, give it an instruction and show what happens"),
     "eval": ("evaluation.suite", "run a suite of episodes in closed loop and report"),
     "doctor": ("evaluation.doctor", "check a checkpoint before it may move an arm: molmoact doctor models/embedded"),
+    "export": ("evaluation.export", "make graphs or engines of a checkpoint: molmoact export models/embedded --backend onnx"),
     "parity": ("evaluation.parity.cli", "compare the model's code with golden data of the reference implementation"),
     "train": ("learning.cli", "train the models that the simulated cell ships with"),
     "params": ("parameter_table", "print every option of every node: default, unit, range"),

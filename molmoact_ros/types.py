@@ -12,6 +12,7 @@ from typing import Mapping
 import numpy as np
 
 from .errors import InvalidData
+from .latency import SectionCost
 
 MAX_TRACE_POINTS = 5
 TRACE_RANGE = 256
@@ -152,7 +153,7 @@ class ActionChunk:
 
 @dataclass(frozen=True)
 class Plan:
-    """One answer of the model, with the time each section took [ms]."""
+    """One answer of the model, with the time each section took [ms] and what its decoding cost."""
 
     plan_id: int
     instruction: str
@@ -160,6 +161,7 @@ class Plan:
     trace: Trace
     chunk: ActionChunk
     latency_ms: Mapping[str, float]
+    costs: Mapping[str, SectionCost] = field(default_factory=dict)
 
     @property
     def stamp_ns(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = "molmoact_ros"
-BASE = {"errors", "types", "geometry", "rotation", "config", "places"}
+BASE = {"errors", "types", "latency", "geometry", "rotation", "config", "places"}
 ROOMS = {
     "model",
     "runtime",
@@ -28,7 +28,8 @@ TOOLS = {"cell", "launcher", "parameter_table", "cli"}
 MAY_IMPORT = {
     "errors": set(),
     "geometry": set(),
-    "types": {"errors"},
+    "latency": set(),
+    "types": {"errors", "latency"},
     "rotation": {"geometry"},
     "config": {"errors"},
     "places": {"errors"},
@@ -54,8 +55,15 @@ MAY_IMPORT = {
 # Which files may import a package that is not everywhere: a room or a single file each.
 MAY_USE = {
     "yaml": {"calibration", "cell", "launcher", "reasoning/manifest"},
-    "torch": {"model", "runtime", "learning", "nodes/perception", "evaluation/parity/cli"},
-    "safetensors": {"model", "learning", "evaluation"},
+    "torch": {"model", "runtime", "learning", "evaluation/parity/cli"},
+    "safetensors": {"model", "learning", "evaluation", "runtime"},
+    "onnx": {"runtime", "model", "learning"},
+    "onnxruntime": {"runtime", "model"},
+    "onnxscript": {"runtime", "model"},
+    "tensorrt": {"runtime"},
+    "tensorrt_rtx": {"runtime"},
+    "tensorrt_rtx_bindings": {"runtime"},
+    "cuda": {"runtime"},
     "tokenizers": {"model/tokenizer"},
     "cv2": {"perception", "learning", "evaluation"},
     "mujoco": {"sim", "calibration/simulated", "learning"},
@@ -67,7 +75,7 @@ MAY_USE = {
     "rclpy": {"nodes"},
     "ament_index_python": {"nodes"},
 }
-FEW_FILES = {"yaml": 4, "cv2": 4, "mujoco": 7, "franky": 3, "franky_sim": 3, "rosbags": 2, "safetensors": 5}
+FEW_FILES = {"yaml": 4, "cv2": 4, "mujoco": 7, "franky": 3, "franky_sim": 3, "rosbags": 2, "safetensors": 8}
 ROS_MESSAGES = re.compile(r".*(_msgs|_srvs|_interfaces)$")
 BAD_NAME = re.compile(r"(util|helper|common|manager|handler)s?(_|$)", re.IGNORECASE)
 BAD_CLASS = re.compile(r"(Util|Helper|Manager|Handler)s?$")

@@ -6,6 +6,8 @@ belong together); name packages after the command to let these move: `python3.11
 One set of pins serves Python 3.11 and 3.12: it is solved for 3.11 (the older one bounds the versions) and then
 every pin is looked up again as a 3.12 wheel. Torch's own accelerator wheels are not pinned here: which ones it
 needs depends on the build of torch that the machine offers, and torch itself names them exactly.
+
+Each package stands in the first lock file that leads to it: runtime.txt, build.txt on top of it, dev.txt on both.
 """
 
 import json
@@ -14,9 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+LEVELS = ("runtime", "build", "dev")
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 SOURCE_ONLY = {"empy"}  # no wheel exists: pure Python, built on the spot
 ACCELERATOR = ("nvidia-", "cuda-", "triton")
+ASKED_FOR = {"cuda-bindings", "cuda-pathfinder"}  # by dev.in; torch's range of versions holds these
 
 
 def solve(*inputs: str, free: set[str] = frozenset()) -> dict[str, str]:
@@ -28,7 +32,7 @@ def solve(*inputs: str, free: set[str] = frozenset()) -> dict[str, str]:
         pip("install", "--dry-run", "--ignore-installed", "--report", report.name, "-c", pins.name, *files)
         installs = json.loads(Path(report.name).read_text())["install"]
     found = {normal(one["metadata"]["name"]): one["metadata"]["version"].split("+")[0] for one in installs}
-    return {name: version for name, version in found.items() if not name.startswith(ACCELERATOR)}
+    return {name: found[name] for name in found if name in ASKED_FOR or not name.startswith(ACCELERATOR)}
 
 
 def pinned() -> list[str]:
@@ -75,11 +79,14 @@ def main() -> None:
     if sys.version_info[:2] != (3, 11):
         raise SystemExit(f"lock: this is Python {sys.version.split()[0]}; run it with 3.11, the oldest supported one")
     free = {normal(name) for name in sys.argv[1:]}
-    both = solve("runtime.in", "dev.in", free=free)
-    runtime = {name: both[name] for name in solve("runtime.in", free=free)}
-    check_wheels(both, "3.12")
-    write("runtime.txt", runtime)
-    write("dev.txt", {name: version for name, version in both.items() if name not in runtime})
+    pins = solve(*(f"{level}.in" for level in LEVELS), free=free)
+    check_wheels(pins, "3.12")
+    levels, taken = {}, set()
+    for i, level in enumerate(LEVELS, 1):
+        names = set(solve(*(f"{name}.in" for name in LEVELS[:i]), free=free))
+        levels[level], taken = {name: pins[name] for name in names - taken}, taken | names
+    for level, chosen in levels.items():
+        write(f"{level}.txt", chosen)
 
 
 if __name__ == "__main__":

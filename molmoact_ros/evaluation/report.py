@@ -13,7 +13,7 @@ import numpy as np
 
 # Normal quantile of a two-sided 95 % interval.
 _Z95 = 1.959963984540054
-_PACKAGES = ("numpy", "torch", "mujoco", "franky-control", "franky-sim", "ros-jazzy-rclpy", "rosbags")
+_PACKAGES = ("numpy", "onnxruntime", "torch", "mujoco", "franky-control", "franky-sim", "ros-jazzy-rclpy", "rosbags")
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from ..model.depth_vqvae import DepthVqvae, ResidualBlock
 from ..model.depth_vqvae_store import load_depth_vqvae, save_depth_vqvae
+from ..runtime.depth_export import export_depth_vqvae
 from .depth_scenes import DepthScenes
 
 # Seeds from 20000 up are for evaluation only, in the whole project.
@@ -49,7 +50,7 @@ class Recipe:
 
 
 def train(output, recipe: Recipe = Recipe(), log=print) -> dict:
-    """Train, write weights and manifest.json to the folder `output`, and return the held-out figures."""
+    """Train, write weights, manifest.json and ONNX graphs to the folder `output`, and return the held-out figures."""
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     scenes, rng = DepthScenes(), np.random.default_rng(recipe.seed)
@@ -60,6 +61,7 @@ def train(output, recipe: Recipe = Recipe(), log=print) -> dict:
     scenes.close()
     figures["train_cpu_s"] = round(time.process_time() - started)
     _write_manifest(Path(output), recipe, files, figures)
+    export_depth_vqvae(output)
     log(json.dumps(figures))
     return figures
 

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .attention_ops import EagerOps
 from .config import DecoderConfig
-from .kv_cache import KvCache
+from .kv_cache import KvCache, SlotCache
 
 
 class RmsNorm(nn.Module):
@@ -30,12 +31,6 @@ def rope_table(config: DecoderConfig, positions):
     return angles.cos(), angles.sin()
 
 
-def rotate(x, cos, sin):
-    """Turn (batch, heads, s, head_dim) by RoPE, half-split style."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos.to(x.dtype) + torch.cat([-second, first], dim=-1) * sin.to(x.dtype)
-
-
 class Attention(nn.Module):
     """Causal grouped-query attention with a fused [q | k | v] projection."""
 
@@ -56,19 +51,16 @@ class Attention(nn.Module):
     def _split(self, x, heads: int):
         return x.view(*x.shape[:2], heads, self.head_dim).transpose(1, 2)
 
-    def forward(self, x, cos, sin, cache: KvCache | None, layer: int, mask):
+    def forward(self, x, cos, sin, cache, layer: int, mask):
         q, k, v = self.att_proj(x).split(self.widths, dim=-1)
         if self.use_qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
         q, k, v = self._split(q, self.heads), self._split(k, self.kv_heads), self._split(v, self.kv_heads)
-        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        ops = EagerOps if cache is None else cache.ops
+        q, k = ops.rotate(q, cos, sin), ops.rotate(k, cos, sin)
         if cache is not None:
             k, v = cache.write(layer, k, v)
-        group = self.heads // self.kv_heads
-        if group > 1:
-            k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
-        causal = mask is None and q.shape[2] > 1
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        y = ops.attend(q, k, v, mask)
         return self.attn_out(y.transpose(1, 2).reshape(x.shape[0], x.shape[1], -1))
 
 
@@ -134,19 +126,21 @@ class Decoder(nn.Module):
         if config.learned_positions:
             self.wpe = nn.Parameter(torch.zeros(config.learned_positions, config.hidden_size))
 
-    def forward(self, embeddings, positions, cache: KvCache | None = None, attention_mask=None):
+    def forward(self, embeddings, positions, cache: KvCache | SlotCache | None = None, attention_mask=None):
         """Run (batch, s, hidden) at integer positions (batch, s); with a cache, after what it holds.
 
-        attention_mask (batch, cached + s): 0 = padding, seen by nobody but itself; None = no padding.
+        attention_mask (batch, cached + s): 0 = padding, seen by nobody but itself; None = no padding. A SlotCache
+        brings its own mask.
         """
         x = embeddings
         if self.config.learned_positions:
             x = x + self.wpe[positions]
         cos, sin = rope_table(self.config, positions)
-        mask = _mask(cache.length if cache else 0, x, attention_mask)
+        slots = isinstance(cache, SlotCache)
+        mask = cache.mask if slots else _mask(cache.length if cache else 0, x, attention_mask)
         for layer, block in enumerate(self.blocks):
             x = block(x, cos, sin, cache, layer, mask)
-        if cache is not None:
+        if cache is not None and not slots:
             cache.length += x.shape[1]
         return self.ln_f(x)
 

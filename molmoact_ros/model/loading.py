@@ -1,34 +1,15 @@
 """Load a checkpoint folder, published or embedded: config.json and safetensors, checked name by name."""
 
-import json
-from pathlib import Path
-
 import torch
 
-from ..errors import InvalidData, MissingPart
-from .config import NetworkConfig
+from ..errors import InvalidData
+from .config_file import network_config
 from .network import MolmoActNetwork
-from .published_config import from_published, is_published
 from .shards import Shards
 
 # Trained, but never read at inference: the reference does not pass image masks on (spec section 1.3).
 _UNUSED = "model.vision_backbone.pad_embed"
 _DO = "Use the config.json and the weights of one checkpoint."
-
-
-def read_config(folder) -> dict:
-    """Return config.json of a checkpoint folder as plain data. MissingPart or InvalidData."""
-    path = Path(folder) / "config.json"
-    if not path.is_file():
-        do = "Give checkpoint:=FOLDER of a whole checkpoint, or make one: molmoact train embedded"
-        raise MissingPart(f"no config.json in '{folder}'", "a checkpoint folder", do)
-    try:
-        data = json.loads(path.read_text())
-    except ValueError as error:
-        raise InvalidData(f"'{path}': {error}", "JSON", "Fetch the checkpoint again.") from None
-    if not isinstance(data, dict):
-        raise InvalidData(f"'{path}' holds {type(data).__name__}", "a JSON object", "Fetch the checkpoint again.")
-    return data
 
 
 def load_network(folder, dtype: torch.dtype | str = torch.float32, device: str = "cpu") -> MolmoActNetwork:
@@ -46,12 +27,6 @@ def load_network(folder, dtype: torch.dtype | str = torch.float32, device: str =
     for name in sorted(targets, key=lambda name: -targets[name].numel()):
         _fill(targets[name], shards.read(name), name, folder)
     return network
-
-
-def network_config(folder) -> NetworkConfig:
-    """Read config.json of a folder in either layout. MissingPart or InvalidData."""
-    data = read_config(folder)
-    return from_published(data) if is_published(data) else NetworkConfig.from_dict(data)
 
 
 def check_headers(folder) -> str:

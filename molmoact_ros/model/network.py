@@ -62,25 +62,38 @@ class MolmoActNetwork(nn.Module):
         """Return one row (rows, hidden) per image token for crops (batch, t, n, 3pp) and indices (batch, p, 4)."""
         return self.model.vision_backbone(images.to(self.lm_head.weight.dtype), pooled_patches_idx)
 
-    def embed_prompt(self, prompt: Prompt):
-        """Return (batch, s, hidden): token embeddings with image features added at the image tokens, and pointing maps.
+    def look(self, prompt: Prompt):
+        """Return features (rows, hidden), one per image token, and pointing maps; (None, None) for text alone.
 
-        The maps are None for a ViT. InvalidData when there are not as many image tokens as image features.
+        The maps are None for a ViT.
         """
-        embeddings, maps = self.embed(prompt.ids.clamp(min=0)), None
         if prompt.images is None:
-            return embeddings, maps
+            return None, None
         if self.config.vit is not None:
-            features = self.image_features(prompt.images, prompt.pooled_index)
-        else:
-            tokens, maps = self.model.vision_backbone(prompt.images, self._instruction(prompt.ids, embeddings))
-            features = tokens.flatten(0, 1)
-        places = prompt.ids == self.config.image_token
+            return self.image_features(prompt.images, prompt.pooled_index), None
+        embeddings = self.embed(prompt.ids.clamp(min=0))
+        tokens, maps = self.model.vision_backbone(prompt.images, self._instruction(prompt.ids, embeddings))
+        return tokens.flatten(0, 1), maps
+
+    def place(self, ids, features):
+        """Return (batch, s, hidden): token embeddings with features (rows, hidden) added at the image tokens.
+
+        InvalidData when there are not as many image tokens as features.
+        """
+        embeddings = self.embed(ids.clamp(min=0))
+        if features is None:
+            return embeddings
+        places = ids == self.config.image_token
         if int(places.sum()) != len(features):
             raise InvalidData(f"{int(places.sum())} image tokens", f"{len(features)}, one per feature", "Fix the ids.")
         embeddings = embeddings.clone()
         embeddings[places] = embeddings[places] + features.to(embeddings.dtype)
-        return embeddings, maps
+        return embeddings
+
+    def embed_prompt(self, prompt: Prompt):
+        """Return (batch, s, hidden) of a whole prompt, and the pointing maps; see look and place."""
+        features, maps = self.look(prompt)
+        return self.place(prompt.ids, features), maps
 
     def _instruction(self, ids, embeddings):
         """Average the embeddings of the instruction's words: (batch, hidden)."""

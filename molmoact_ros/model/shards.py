@@ -17,15 +17,15 @@ class Shards:
     """Names, shapes and tensors of `folder`, which may also be a single .safetensors file.
 
     MissingPart when there are no weights or a shard is not there, InvalidData when one is damaged. Only safetensors
-    are read: a pickle may hold code.
+    are read: a pickle may hold code. framework: what `read` returns, "pt" tensors or "np" arrays.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, framework: str = "pt"):
+        self.folder, self._framework = Path(folder), framework
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._file_of: dict[str, Path] = {}
         for path in self._files():
-            with _opened(path) as shard:
+            with _opened(path, self._framework) as shard:
                 for name in shard.keys():
                     part = shard.get_slice(name)
                     if not part.get_dtype().startswith(("F", "BF")):
@@ -40,7 +40,7 @@ class Shards:
 
         The file is opened for each tensor: its pages are mapped into memory, and only closing gives them back.
         """
-        with _opened(self._file_of[name]) as shard:
+        with _opened(self._file_of[name], self._framework) as shard:
             return shard.get_tensor(name)
 
     def _files(self) -> list[Path]:
@@ -76,9 +76,9 @@ def _indexed(path: Path) -> list[str]:
     return names
 
 
-def _opened(path: Path):
+def _opened(path: Path, framework: str):
     try:
-        return safe_open(path, framework="pt")
+        return safe_open(path, framework=framework)
     except (SafetensorError, OSError) as error:
         found = f"'{path}' cannot be read ({str(error)[:120]})"
         raise InvalidData(found, "a whole safetensors file", "Fetch it again.") from None

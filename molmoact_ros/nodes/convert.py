@@ -26,6 +26,8 @@ from .convert_arrays import (  # noqa: F401  this file is the one door to all co
     wrench_to_msg,
 )
 
+_COUNTS = ("tokens", "passes", "drafted", "accepted")
+
 
 def robot_state_to_msg(state: t.RobotState, arm_name="fr3", at_rest=False, ready=True, message="") -> m.RobotState:
     """Convert a RobotState and what the driver knows besides."""
@@ -91,6 +93,9 @@ def plan_to_msg(plan: t.Plan, frame_id: str = "camera") -> m.Plan:
     msg.trace, msg.chunk = trace_to_msg(plan.trace, frame_id), action_chunk_to_msg(plan.chunk)
     msg.latency_names = list(plan.latency_ms)
     msg.latency_ms = packed("f", list(plan.latency_ms.values()))
+    msg.section_names = list(plan.costs)
+    for name in _COUNTS:
+        setattr(msg, f"section_{name}", packed("I", [getattr(cost, name) for cost in plan.costs.values()]))
     return msg
 
 
@@ -106,8 +111,10 @@ def plan_from_msg(msg: m.Plan) -> t.Plan | t.Refusal:
     if msg.refusal:
         return t.Refusal(stamp_ns(msg), msg.refusal, msg.refusal_detail, msg.instruction)
     latency_ms = dict(zip(msg.latency_names, (float(v) for v in msg.latency_ms)))
+    counts = zip(*(map(int, getattr(msg, f"section_{name}")) for name in _COUNTS))
+    costs = {name: t.SectionCost(latency_ms.get(name, 0.0), *row) for name, row in zip(msg.section_names, counts)}
     tokens, trace = depth_tokens_from_msg(msg.depth_tokens), trace_from_msg(msg.trace)
-    return t.Plan(msg.plan_id, msg.instruction, tokens, trace, action_chunk_from_msg(msg.chunk), latency_ms)
+    return t.Plan(msg.plan_id, msg.instruction, tokens, trace, action_chunk_from_msg(msg.chunk), latency_ms, costs)
 
 
 def command_to_msg(command: t.Command) -> m.Command:

@@ -1,15 +1,14 @@
 """`perception`: camera streams and the arm's state in, paired frames with depth tokens out, and a heartbeat."""
 
-import numpy as np
 from molmoact_msgs.msg import DepthTokens, Frame, RobotState
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ..calibration import store
-from ..errors import missing_package
 from ..perception.config import PerceptionConfig
 from ..perception.depth_tokenizer import DepthTokenizer
 from ..perception.frame_sync import FrameSync, View
+from ..runtime.depth_factory import open_depth_coder
 from . import qos
 from .convert import (
     depth_from_msg,
@@ -115,24 +114,10 @@ class PerceptionNode(CellNode):
 
 def load_tokenizer(config: PerceptionConfig) -> DepthTokenizer:
     """Load the depth VQ-VAE and join it to the tokenizer. MolmoActError when package or weights are missing."""
-    try:
-        import torch
-
-        from ..model.depth_vqvae_store import load_depth_vqvae
-    except ImportError as error:
-        raise missing_package(error.name or "torch", "model") from error
-    torch.set_num_threads(config.threads)
-    network = load_depth_vqvae(config.depth_model)
-
-    def encode(image):
-        return network.encode(torch.from_numpy(image)[None, None])[0].numpy()
-
-    def decode(codes):
-        return network.decode(torch.tensor(codes)[None])[0, 0].numpy()
-
-    size = network.config.codebook_size
-    encode(np.zeros((network.config.image_size,) * 2, np.float32))  # the first call builds oneDNN's plans
-    return DepthTokenizer(encode, decode, size, config.near_m, config.far_m, config.min_valid)
+    coder = open_depth_coder(config.depth_model, config.threads)
+    return DepthTokenizer(
+        coder.encode, coder.decode, coder.codebook_size, config.near_m, config.far_m, config.min_valid
+    )
 
 
 def main(args=None) -> None:

@@ -1,7 +1,7 @@
 """`reasoning`: newest frame in, plans or refusals out; the network runs in a thread of its own."""
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from molmoact_msgs.msg import Frame, Plan
+from molmoact_msgs.msg import ActionChunk, Frame, Plan, Trace
 from molmoact_msgs.srv import SetInstruction
 from std_msgs.msg import Header
 
@@ -9,10 +9,18 @@ from .. import types
 from ..arms.profile import FR3
 from ..perception.raster import resize
 from ..reasoning.config import ReasoningConfig
-from ..reasoning.factory import open_reasoner, pass_gate
+from ..reasoning.factory import Engine, open_reasoner, pass_gate
 from ..reasoning.gate import Check, Station, first_refusal
 from . import qos
-from .convert import frame_from_msg, plan_to_msg, refusal_to_msg, stamp_to_msg
+from .convert import (
+    action_chunk_to_msg,
+    depth_tokens_from_msg,
+    frame_from_msg,
+    plan_to_msg,
+    refusal_to_msg,
+    stamp_to_msg,
+    trace_to_msg,
+)
 from .newest import NewestWins
 from .shell import CellNode, run
 
@@ -27,12 +35,15 @@ class ReasoningNode(CellNode):
     def configure(self, config: ReasoningConfig) -> None:
         """Let the checkpoint pass the gate, connect, and start the worker."""
         self._reasoner = self._through_gate(config)
-        self._max_age_ns = int(config.max_frame_age_s * 1e9)
+        self._max_age_ns, self._deadline_ns = int(config.max_frame_age_s * 1e9), int(config.deadline_s * 1e9)
+        self._continue, self._plan_ns = config.continue_motion, 0
         self._instruction = ""
         problem = self._accept(config.instruction)
         if problem:
             self.get_logger().error(problem)
         self._plan = self.output(Plan, "reasoning/plan", qos.EVENT)
+        self._trace = self.output(Trace, "reasoning/trace", qos.EVENT)
+        self._rows = self.output(ActionChunk, "reasoning/rows", qos.EVENT)
         self._gate = self.output(DiagnosticStatus, "reasoning/checkpoint", qos.LATCHED)
         self._heartbeat = self.output(Header, "reasoning/heartbeat", qos.STATE)
         self._worker = NewestWins(self._think, self.fail, 1.0 / config.max_rate_hz, "reasoner")
@@ -52,10 +63,12 @@ class ReasoningNode(CellNode):
     def _through_gate(self, config: ReasoningConfig):
         """Return the reasoner; a refused checkpoint ends the process in one line, and then nobody arms."""
 
-        def open_one():
-            return open_reasoner(config.checkpoint, resize, (config.arm_name,), config.threads, config.device)
+        engine = Engine(config.backend, config.device, config.threads, config.depth_mode, config.window)
 
-        reasoner, checks = pass_gate(config.checkpoint, Station(FR3), open_one)
+        def open_one():
+            return open_reasoner(config.checkpoint, resize, (config.arm_name,), engine)
+
+        reasoner, checks = pass_gate(config.checkpoint, Station(FR3), open_one, config.backend)
         refusal = first_refusal(checks)
         if refusal is not None:
             raise refusal
@@ -86,15 +99,45 @@ class ReasoningNode(CellNode):
         frame = frame_from_msg(msg)
         if not instruction or self.now_ns() - frame.stamp_ns > self._max_age_ns:
             return
-        answer = self._reasoner.plan(frame, instruction, lambda: self._instruction != instruction)
+        began_ns = self.now_ns()
+        # the answer will take about as long as the last one did
+        until_ns = began_ns + self._plan_ns if self._continue and self._plan_ns else None
+        sensor = depth_tokens_from_msg(msg.depth_tokens) if msg.depth_tokens.rows else None
+        answer = self._reasoner.plan(
+            frame, instruction, sensor, until_ns, lambda: self._stop(frame, instruction), self._publish_part
+        )
         if answer is None or self._instruction != instruction:
             return
         if isinstance(answer, types.Plan):
-            self.report(problem="", plan_ms=round(answer.latency_ms["total"], 1))
+            self._plan_ns = self.now_ns() - began_ns
             self._plan.publish(plan_to_msg(answer))
+            self.report(problem="", **plan_report(answer))
         else:
             self.report(problem=f"{answer.name}: {answer.detail}")
             self._plan.publish(refusal_to_msg(answer))
+
+    def _stop(self, frame: types.Frame, instruction: str) -> str:
+        """Say between two passes why an answer is no longer wanted; "" while it is."""
+        if self._instruction != instruction:
+            return "cancelled"
+        return "too_late" if self.now_ns() - frame.stamp_ns > self._deadline_ns else ""
+
+    def _publish_part(self, part: types.Trace | types.ActionChunk) -> None:
+        """Show what is decoded before the rest is; only a whole plan is a plan."""
+        if isinstance(part, types.Trace):
+            self._trace.publish(trace_to_msg(part))
+        else:
+            self._rows.publish(action_chunk_to_msg(part))
+
+
+def plan_report(plan: types.Plan) -> dict:
+    """Return what /diagnostics says of a plan: time per part, and tokens, passes and accepted guesses per section."""
+    times = {f"{name}_ms": round(ms, 1) for name, ms in plan.latency_ms.items()}
+    counts = {
+        f"{name}_cost": f"{cost.tokens} tokens, {cost.passes} passes, {cost.accepted} of {cost.drafted} guesses right"
+        for name, cost in plan.costs.items()
+    }
+    return {"plan_ms": times.pop("total_ms"), **times, **counts}
 
 
 def verdict_message(checkpoint: str, checks: list[Check]) -> DiagnosticStatus:

@@ -2,7 +2,7 @@
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, WrenchStamped
-from molmoact_msgs.msg import Command, DepthTokens, Plan, RobotState, SafetyStatus, SimState
+from molmoact_msgs.msg import ActionChunk, Command, DepthTokens, Plan, RobotState, SafetyStatus, SimState, Trace
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from visualization_msgs.msg import MarkerArray
@@ -32,6 +32,8 @@ STATES = {
     "arm/wrench": (WrenchStamped, qos.STATE),
     "perception/depth_tokens": (DepthTokens, qos.STATE),
     "reasoning/plan": (Plan, qos.EVENT),
+    "reasoning/trace": (Trace, qos.EVENT),
+    "reasoning/rows": (ActionChunk, qos.EVENT),
     "control/command": (Command, qos.STATE),
     "safety/command": (Command, qos.STATE),
     "safety/status": (SafetyStatus, qos.STATE),

@@ -7,7 +7,7 @@ from ..errors import missing_package
 try:
     import cv2
 except ImportError as error:
-    raise missing_package("opencv-python-headless", "model") from error
+    raise missing_package("opencv-python-headless", "onnx") from error
 
 # One process of many on few cores: OpenCV's own thread pool only costs switches at these image sizes.
 cv2.setNumThreads(1)

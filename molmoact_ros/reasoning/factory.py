@@ -1,43 +1,64 @@
 """From the name of a checkpoint to a reasoner that has passed the gate."""
 
+from dataclasses import dataclass
 from typing import Callable
 
 from ..errors import InvalidData, MolmoActError
 from ..places import data_root
-from ..runtime.factory import open_runtime
+from ..runtime.chat import open_chat
+from ..runtime.decode import Pace
+from ..runtime.factory import checkpoint_config, is_source, open_runtime
+from .compact_form import CompactForm
 from .gate import Check, Station, examine, first_refusal, try_out
 from .manifest import EMBEDDED, Manifest, load_manifest
 from .probes import FILE, load_probes
 from .reasoner import Reasoner
-from .text_reasoner import TextReasoner
+from .text_form import TextForm
 
 _NOT_RUN = Check("dead head", "not run", ran=False)
 
 
+@dataclass(frozen=True)
+class Engine:
+    """How a checkpoint is to be run: see ReasoningConfig, whose options these are."""
+
+    backend: str = "auto"
+    device: str = "auto"
+    threads: int = 1
+    depth_mode: str = "draft"
+    window: int = 16
+
+
 def open_reasoner(
-    checkpoint, prepare: Callable, arm_names: tuple[str, ...] = ("fr3",), threads: int = 1, device: str = "auto"
-) -> Reasoner | TextReasoner:
+    checkpoint, prepare: Callable, arm_names: tuple[str, ...] = ("fr3",), engine: Engine = Engine()
+) -> Reasoner:
     """Load a checkpoint by its folder or manifest, without the gate. `prepare(image, size)` resizes a picture."""
     manifest = load_manifest(checkpoint)
-    runtime = open_runtime(manifest.folder, threads, manifest.states.dtype, device)
-    return _reasoner(runtime, manifest, prepare, arm_names)
+    form = open_form(manifest, prepare)
+    files = {name: digest for name, digest in manifest.files.items() if is_source(name)} or None
+    runtime = open_runtime(
+        manifest.folder, form.grammar.legal, engine.backend, engine.threads, manifest.states.dtype, engine.device, files
+    )
+    return Reasoner(runtime, form, manifest, arm_names, engine.depth_mode, Pace(engine.window))
 
 
-def _reasoner(runtime, manifest: Manifest, prepare: Callable, arm_names: tuple[str, ...]) -> Reasoner | TextReasoner:
-    if hasattr(runtime, "tokens") != (manifest.states.layout == EMBEDDED):
+def open_form(manifest: Manifest, prepare: Callable) -> CompactForm | TextForm:
+    """Return how a checkpoint is asked and answers. InvalidData when its layout is not that of its config.json."""
+    config = checkpoint_config(manifest.folder)
+    if (config.tokens is not None) != (manifest.states.layout == EMBEDDED):
         found = f"layout '{manifest.states.layout}' in '{manifest.path}'"
         raise InvalidData(found, "the layout that config.json has", "Correct the manifest.")
     if manifest.states.layout == EMBEDDED:
-        return Reasoner(runtime, manifest, prepare, arm_names[0])
-    return TextReasoner(runtime, manifest, arm_names)
+        return CompactForm(config, manifest, prepare)
+    return TextForm(open_chat(manifest.folder), manifest)
 
 
-def pass_gate(checkpoint, station: Station, open_one: Callable[[], Reasoner | TextReasoner]) -> tuple:
+def pass_gate(checkpoint, station: Station, open_one: Callable[[], Reasoner], backend: str = "auto") -> tuple:
     """Run the whole gate; return the reasoner, None when it was refused, and all checks.
 
     `open_one` loads the checkpoint; it is called only when nothing speaks against that.
     """
-    manifest, checks = examine(checkpoint, station)
+    manifest, checks = examine(checkpoint, station, backend)
     if first_refusal(checks):
         return None, [*checks, _NOT_RUN]
     try:
@@ -45,4 +66,5 @@ def pass_gate(checkpoint, station: Station, open_one: Callable[[], Reasoner | Te
     except MolmoActError as error:
         return None, [*checks, Check(_NOT_RUN.name, str(error), error)]
     checks.append(try_out(manifest, reasoner.probe, load_probes(data_root() / FILE)))
+    reasoner.forget()
     return (None if first_refusal(checks) else reasoner), checks

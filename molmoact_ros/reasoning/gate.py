@@ -10,7 +10,7 @@ from typing import Callable, Sequence
 import numpy as np
 
 from ..errors import InvalidData, MissingPart, MolmoActError
-from ..runtime.factory import examine_tokenizer, examine_weights
+from ..runtime.examination import examine_tokenizer, examine_weights
 from ..types import ACTION_CONVENTIONS, ArmProfile, Plan, Refusal
 from .action_codec import BINS, ActionCodec
 from .action_tokens import ACTION_STRINGS
@@ -18,7 +18,7 @@ from .manifest import PUBLISHED, Manifest, load_manifest, sha256
 from .probes import Probe
 
 # Files that decide what a checkpoint does; pictures, licences and remote code beside them are never opened.
-_READ = (".json", ".safetensors", ".txt", ".model")
+_READ = (".json", ".safetensors", ".txt", ".model", ".onnx")
 # Statistics that span less than this cannot come from a moving arm.
 _LEAST_SPAN_M = 1e-4
 # From closed to open is 1; statistics in metres or of a gripper that never moved say less.
@@ -54,12 +54,16 @@ class Check:
         return self.ran and self.error is None
 
 
-def examine(checkpoint, station: Station) -> tuple[Manifest | None, list[Check]]:
-    """Look at manifest, files, statistics and headers without loading weights; never raises a MolmoActError."""
+def examine(checkpoint, station: Station, backend: str = "auto") -> tuple[Manifest | None, list[Check]]:
+    """Look at manifest, files, statistics and headers without loading weights; never raises a MolmoActError.
+
+    backend: what is to run it, see runtime/factory.py.
+    """
     loaded: list[Manifest] = []
     checks = [_check("manifest", lambda: _manifest(checkpoint, loaded))]
     manifest = loaded[0] if loaded else None
-    steps = {"files": _files, "arm": _arm, "cameras": _cameras, "statistics": _statistics, "weights": _weights}
+    steps = {"files": _files, "arm": _arm, "cameras": _cameras, "statistics": _statistics}
+    steps["weights"] = lambda manifest, _: _weights(manifest, backend)
     if manifest is None or manifest.states.layout == PUBLISHED:
         steps["tokenizer"] = _tokenizer
     for name, step in steps.items():
@@ -177,8 +181,8 @@ def _require_state(codec: ActionCodec, arm: ArmProfile) -> None:
         raise InvalidData(found, f"at most {', '.join(f'{bound:.3g}' for bound in bounds)} m", _OTHER_STATISTICS)
 
 
-def _weights(manifest: Manifest, _) -> str:
-    return examine_weights(manifest.folder, manifest.image_size if manifest.embedded else None)
+def _weights(manifest: Manifest, backend: str) -> str:
+    return examine_weights(manifest.folder, manifest.image_size if manifest.embedded else None, backend)
 
 
 def _tokenizer(manifest: Manifest, _) -> str:

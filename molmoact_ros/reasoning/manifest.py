@@ -14,50 +14,16 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..config import REQUIRED, build, option, refuse_unknown
+from ..config import build, refuse_unknown
 from ..errors import ConfigError, InvalidData, MissingPart
-from ..types import ACTION_CONVENTIONS
-from .action_codec import BIN_CENTRES, ActionCodec
+from .action_codec import BIN_CENTRES, BIN_EDGES, BINS, ActionCodec
 from .norm_stats import ActionStatistics, action_statistics
+from .statements import EMBEDDED, PUBLISHED, EmbeddedForm, Statements  # noqa: F401  this file is the door to all of a manifest
 
 SUFFIX = ".yaml"
-EMBEDDED, PUBLISHED = "embedded", "molmoact_v1"
-# Inputs of some simulator's controller are no lengths and angles: to be evaluated there, never to move an arm.
-ACTION_FRAMES = (*ACTION_CONVENTIONS, "controller_input")
 _FREE_TEXT = ("notes", "training")
 _STATE_DIMS = 4
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
-
-
-@dataclass(frozen=True)
-class Statements:
-    """The flat part of a manifest; every field says how the checkpoint is to be read."""
-
-    name: str = option(REQUIRED, "what reports call the model")
-    layout: str = option(REQUIRED, "form of prompts and answers", choices=(EMBEDDED, PUBLISHED))
-    source: str = option(REQUIRED, "where the weights come from")
-    revision: str = option("", "commit or version at the source")
-    license: str = option("", "licence of the weights")
-    folder: str = option("", "folder of the weights, from here; empty: this file's name without .yaml")
-    dtype: str = option("float32", "type of the weights in memory", choices=("float32", "bfloat16", "float16"))
-    cameras: tuple[str, ...] = option(("front",), "cameras in the order in which the model looks through them")
-    arms: int = option(1, "arms that one row of actions moves", low=1, high=2)
-    horizon: int = option(REQUIRED, "rows of one chunk", low=1, high=64)
-    control_rate_hz: float = option(REQUIRED, "rows per second", "Hz", 0.5, 100.0)
-    action_frame: str = option(REQUIRED, "what a row means, see types.ActionChunk", choices=ACTION_FRAMES)
-    gripper: str = option(REQUIRED, "what a gripper value of 1 means", choices=("open_is_1", "closed_is_1"))
-    unnorm_key: str = option("", "which statistics apply; may be empty where there is only one")
-    norm_stats: str = option("config.json", "file of the folder that holds norm_stats")
-    unverified: tuple[str, ...] = option((), "statements above that nobody has checked; the gate refuses them")
-
-
-@dataclass(frozen=True)
-class EmbeddedForm:
-    """What only the embedded layout needs."""
-
-    dims: tuple[int, ...] = option(REQUIRED, "columns of a row that have tokens", low=0, high=13)
-    constant: tuple[float, ...] = option(REQUIRED, "a whole row; what is not in 'dims' stays like this")
-    image_size: tuple[int, int] = option(REQUIRED, "width and height of the picture", "px", 1, 4096)
 
 
 @dataclass(frozen=True)
@@ -142,6 +108,18 @@ class Manifest:
         grippers = np.clip(rows[:, 6::7], 0.0, 1.0)
         rows[:, 6::7] = grippers if self.states.gripper == "open_is_1" else 1.0 - grippers
         return rows
+
+
+    def bins(self, rows) -> np.ndarray:
+        """Return the action bins (h, dims) nearest to rows (h, 7 * arms); the inverse of `rows`, where it has one."""
+        rows = np.array(rows, float)
+        if self.states.gripper != "open_is_1":
+            rows[:, 6::7] = 1.0 - rows[:, 6::7]
+        if self.embedded:
+            return self.action_codec.encode(rows[:, self.embedded.dims])
+        stats = self.statistics
+        scaled = np.where(stats.mask, 2 * (rows - stats.q01) / np.where(stats.mask, stats.q99 - stats.q01, 1) - 1, rows)
+        return np.clip(np.digitize(np.clip(scaled, -1, 1), BIN_EDGES) - 1, 0, BINS - 1)
 
 
 def manifest_path(checkpoint) -> Path:
@@ -231,12 +209,21 @@ def pin(checkpoint) -> dict[str, str]:
         raise MissingPart(f"no folder '{manifest.folder}'", "the checkpoint's files", "Fetch it (docs/models.md).")
     names = sorted(p.name for p in manifest.folder.iterdir() if p.is_file() and not p.name.startswith("."))
     files = {name: sha256(manifest.folder / name) for name in names}
+    _write_pins(manifest, files)
+    return files
+
+
+def add_pins(manifest: Manifest, files: Mapping[str, str]) -> None:
+    """Write the checksums of files that were added to a checkpoint into its manifest; the others stay as they are."""
+    _write_pins(manifest, dict(sorted({**manifest.files, **files}.items())))
+
+
+def _write_pins(manifest: Manifest, files: Mapping[str, str]) -> None:
     lines = manifest.path.read_text().splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith("files:")), len(lines))
     end = next((i for i in range(start + 1, len(lines)) if lines[i][:1] not in (" ", "")), len(lines))
     pinned = ["files:", *(f"  {name}: {digest}" for name, digest in files.items())]
     manifest.path.write_text("\n".join([*lines[:start], *pinned, *lines[end:]]) + "\n")
-    return files
 
 
 def _json(path: Path) -> Any:

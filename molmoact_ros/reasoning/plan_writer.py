@@ -2,7 +2,10 @@
 
 from typing import Mapping
 
-from ..types import ActionChunk, DepthTokens, Frame, Plan, Refusal, Trace
+import numpy as np
+
+from ..types import ActionChunk, DepthTokens, Frame, Plan, Refusal, SectionCost, Trace
+from .action_codec import BINS
 from .answer import Malformed, ParsedAnswer
 from .manifest import Manifest
 
@@ -15,20 +18,33 @@ class PlanWriter:
         self._plans = 0
 
     def write(
-        self, frame: Frame, instruction: str, parts: ParsedAnswer | Malformed, latency_ms: Mapping[str, float]
+        self,
+        frame: Frame,
+        instruction: str,
+        parts: ParsedAnswer | Malformed,
+        latency_ms: Mapping[str, float] = {},
+        costs: Mapping[str, SectionCost] = {},
     ) -> Plan | Refusal:
         """Return the plan that follows from `frame`; what is malformed becomes a refusal, never a motion."""
         if isinstance(parts, Malformed):
             return Refusal(frame.stamp_ns, parts.name, parts.detail, instruction)
         self._plans += 1
-        height, width = frame.first_image.shape[:2]
-        states = self.manifest.states
-        rows = self.manifest.rows(parts.bins)
         return Plan(
             self._plans,
             instruction,
             DepthTokens(frame.stamp_ns, parts.codes, self.codebook_size, "model"),
-            Trace(frame.stamp_ns, parts.trace, (width, height), "model"),
-            ActionChunk(frame.stamp_ns, self.manifest.dt_s, rows, states.action_frame, self.arm_names),
+            self.trace(frame, parts.trace),
+            self.chunk(frame, parts.bins),
             {**latency_ms, "total": sum(latency_ms.values())},
+            costs,
         )
+
+    def trace(self, frame: Frame, points) -> Trace:
+        """Return the trace of points (n, 2) in 0..255."""
+        height, width = frame.first_image.shape[:2]
+        return Trace(frame.stamp_ns, points, (width, height), "model")
+
+    def chunk(self, frame: Frame, bins) -> ActionChunk:
+        """Return the chunk of action bins (rows, dims); the published last string is a second name of the last bin."""
+        rows = self.manifest.rows(np.minimum(bins, BINS - 1))
+        return ActionChunk(frame.stamp_ns, self.manifest.dt_s, rows, self.manifest.states.action_frame, self.arm_names)

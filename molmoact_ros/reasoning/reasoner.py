@@ -1,64 +1,144 @@
-"""The reasoner of embedded models: a frame and an instruction in, a plan or a named refusal out, whatever it says."""
+"""The reasoner: a frame and an instruction in, a plan or a named refusal out, whatever the model says."""
 
 import time
 from typing import Callable
 
 import numpy as np
 
-from ..runtime.contract import Runtime
-from ..runtime.decode import decode
-from ..runtime.grammar import Grammar
-from ..types import Frame, Plan, Refusal
+from ..errors import InvalidData
+from ..runtime.decode import Answer, Hints, Pace, decode
+from ..types import ActionChunk, DepthTokens, Frame, Plan, Refusal, Trace
+from .answer import Malformed
+from .continuation import continued, overdue
+from .drafts import Drafts
 from .manifest import Manifest
 from .plan_writer import PlanWriter
 from .probes import Probe
-from .token_parser import parse
-from .vocabulary import UnknownWords, depth_ids, instruction_ids, prompt_ids, prompt_length
 
 
 class Reasoner:
-    """Runs one embedded model. `prepare(image, size)` shrinks a picture as it was done for training."""
+    """Runs one checkpoint. `form` knows its questions and answers (CompactForm or TextForm).
 
-    def __init__(self, runtime: Runtime, manifest: Manifest, prepare: Callable, arm_name: str = "fr3"):
-        self.runtime, self.manifest, self.prepare = runtime, manifest, prepare
-        self.layout = runtime.tokens
-        head = prompt_length(self.layout, runtime.image_tokens)
-        self.grammar = Grammar(self.layout, manifest.states.horizon * manifest.dims, head)
-        self._writer = PlanWriter(manifest, (arm_name,), self.layout.depth_codes)
+    depth_mode: what the sensor's depth tokens are for. `generate`: nothing, the model writes its own; `draft`: guesses
+    that are checked, the answer is the same; `force`: taken as the model's own. accelerated: whether guesses are made
+    at all. Not thread-safe: it remembers its last answer.
+    """
+
+    def __init__(self, runtime, form, manifest: Manifest, arm_names: tuple[str, ...] = ("fr3",),
+                 depth_mode: str = "draft", pace: Pace = Pace()):  # fmt: skip
+        self.runtime, self.form, self.manifest = runtime, form, manifest
+        self.depth_mode, self.pace = depth_mode, pace
+        self._writer = PlanWriter(manifest, arm_names, form.codes)
+        self._drafts = Drafts()
+        self._last: tuple[str, Answer, Plan] | None = None
 
     def understands(self, instruction: str) -> str:
-        """Return "" when the instruction can be spelled, else the reason why not."""
-        try:
-            instruction_ids(self.layout, instruction)
-        except UnknownWords as error:
-            return str(error)
-        return ""
+        """Return "" when the instruction can be asked, else the reason why not."""
+        return self.form.problem(instruction)
 
-    def plan(self, frame: Frame, instruction: str, cancelled=lambda: False) -> Plan | Refusal | None:
-        """Think about one frame; None when `cancelled` became true on the way."""
-        return self._plan(frame, instruction, cancelled, ())
+    def plan(
+        self,
+        frame: Frame,
+        instruction: str,
+        sensor: DepthTokens | None = None,
+        executed_until_ns: int | None = None,
+        stop: Callable[[], str] = lambda: "",
+        heard: Callable[[Trace | ActionChunk], None] | None = None,
+    ) -> Plan | Refusal | None:
+        """Think about one frame, with the sensor's depth tokens of it.
 
-    def probe(self, probe: Probe) -> Plan | Refusal | None:
-        """Answer a probe with its own depth codes taken as given, which saves most of the time."""
-        return self._plan(probe.frame, probe.instruction, lambda: False, depth_ids(self.layout, probe.codes))
-
-    def _plan(self, frame: Frame, instruction: str, cancelled, given) -> Plan | Refusal | None:
-        started = time.perf_counter()
+        executed_until_ns: rows of the last plan that are due by then count as done and become the new plan's first.
+        stop: asked between passes; "" goes on, "cancelled" ends in None, anything else in a refusal of that name.
+        heard: gets the trace as soon as it is decoded, then the chunk as far as its rows are.
+        """
+        began = time.perf_counter()
         problem = self.understands(instruction)
         if problem:
             return Refusal(frame.stamp_ns, "instruction_not_understood", problem, instruction)
-        state = np.append(frame.robot.T_base_ee[:3, 3], frame.robot.gripper_width_m)
-        if not np.all(np.isfinite(state)):
-            return Refusal(frame.stamp_ns, "robot_state_not_finite", "the robot's state has a NaN", instruction)
-        spelled = self.manifest.state_codec.encode(state)
-        ids = prompt_ids(self.layout, self.runtime.image_tokens, instruction, spelled)
-        image = self.prepare(frame.first_image, self.manifest.image_size)
-        prepared_ms = (time.perf_counter() - started) * 1e3
-        answer = decode(self.runtime, self.grammar, ids, image, cancelled, given)
+        question = self.form.question(frame, instruction)
+        if isinstance(question, Malformed):
+            return self._writer.write(frame, instruction, question)
+        self._begin(frame, instruction, sensor)
+        hints = Hints(self._given(frame, sensor, executed_until_ns), self._drafts)
+        prepared_ms = (time.perf_counter() - began) * 1e3
+        reasons: list[str] = []
+        progress = heard and _Progress(self, frame, heard).take
+        try:
+            answer = decode(self.runtime, self.form.grammar, question, hints, self.pace, _asked(stop, reasons), progress)
+        except InvalidData as error:
+            return Refusal(frame.stamp_ns, "not_answered", str(error), instruction)
         if answer is None:
-            return None
-        if answer.empty_trace:
-            detail = f"nothing in sight that fits '{instruction}'"
-            return Refusal(frame.stamp_ns, "object_not_in_sight", detail, instruction)
-        parts = parse(self.layout, answer.ids, self.manifest.dims)
-        return self._writer.write(frame, instruction, parts, {"prepare": prepared_ms, **answer.latency_ms})
+            name = reasons[-1]
+            return None if name == "cancelled" else Refusal(frame.stamp_ns, name, "stopped before its end", instruction)
+        return self._keep(frame, instruction, answer, sensor, prepared_ms)
+
+    def probe(self, probe: Probe) -> Plan | Refusal | None:
+        """Answer a probe; its depth codes are a draft, which saves most of the time and changes nothing."""
+        return self.plan(probe.frame, probe.instruction, DepthTokens(0, probe.codes, self.form.codes, "sensor"))
+
+    def forget(self) -> None:
+        """Make no guesses from what was said before."""
+        self._last, self._drafts = None, Drafts()
+
+    def _keep(self, frame, instruction, answer, sensor, prepared_ms) -> Plan | Refusal:
+        parts = self.form.read(answer, instruction)
+        plan = self._writer.write(frame, instruction, parts, {"prepare": prepared_ms, **answer.latency_ms}, answer.costs)
+        self._drafts.learn(answer)
+        self._last = (instruction, answer, plan) if isinstance(plan, Plan) else None
+        return plan
+
+    def _given(self, frame: Frame, sensor: DepthTokens | None, executed_until_ns: int | None) -> dict:
+        given = _depth(sensor) if self.depth_mode == "force" and sensor is not None else {}
+        if self._last is None or executed_until_ns is None:
+            return given
+        chunk = self._last[2].chunk
+        done = overdue(frame.stamp_ns, chunk.dt_s, len(chunk.actions), executed_until_ns)
+        moved = self._moved(chunk, frame)[:done]
+        return given | {("action", *at): int(value) for at, value in np.ndenumerate(moved)}
+
+    def _begin(self, frame: Frame, instruction: str, sensor: DepthTokens | None) -> None:
+        """Tell the drafts what is known about the answer to come."""
+        seen = _depth(sensor) if self.depth_mode == "draft" and sensor is not None else {}
+        if self._last is None:
+            return self._drafts.begin(seen, {}, None)
+        before, answer, plan = self._last
+        same = before == instruction
+        values = answer.values if same else {k: v for k, v in answer.values.items() if k[0] == "depth"}
+        self._drafts.begin(seen, values, self._moved(plan.chunk, frame) if same else None)
+
+    def _moved(self, chunk: ActionChunk, frame: Frame) -> np.ndarray:
+        """Return the action bins of a chunk that moves as `chunk` does, from a new frame on."""
+        return self.manifest.bins(continued(chunk, frame.stamp_ns))
+
+
+class _Progress:
+    """Say what is whole: the trace once, then the chunk whenever it has more rows."""
+
+    def __init__(self, reasoner: Reasoner, frame: Frame, heard):
+        self._form, self._manifest, self._writer = reasoner.form, reasoner.manifest, reasoner._writer
+        self._frame, self._heard, self._traced, self._rows = frame, heard, False, 0
+
+    def take(self, values) -> None:
+        """Look at the values that are known so far."""
+        points = None if self._traced else self._form.trace(values)
+        if points is not None:
+            self._traced = True
+            self._heard(self._writer.trace(self._frame, points))
+        dims = self._manifest.dims
+        rows = sum(name[0] == "action" and name[2] == dims - 1 for name in values if isinstance(name, tuple))
+        if self._traced and rows > self._rows:
+            self._rows = rows
+            bins = [[values["action", row, column] for column in range(dims)] for row in range(rows)]
+            self._heard(self._writer.chunk(self._frame, bins))
+
+
+def _depth(tokens: DepthTokens) -> dict:
+    return {("depth", i): int(code) for i, code in enumerate(tokens.codes.ravel())}
+
+
+def _asked(stop: Callable[[], str], reasons: list[str]) -> Callable[[], bool]:
+    def ended() -> bool:
+        reasons.append(stop())
+        return bool(reasons[-1])
+
+    return ended

@@ -1,81 +1,149 @@
-"""Open a checkpoint folder with the backend that runs it, and look at its files before anything is loaded."""
+"""Choose the backend that runs a checkpoint folder, and open it. The only place that knows all of them.
 
+auto: an engine for this GPU, else torch on the GPU, else ONNX Runtime, else torch on the CPU. What a backend needs is
+imported when it is chosen; when it is missing, the error says what to install.
+"""
+
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import InvalidData, MissingPart
+from ..model.config import NetworkConfig
+from ..model.config_file import network_config
+from . import engine_manifest
+from .embedding import TokenTable
 
-PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
+BACKENDS = ("auto", "torch", "onnx", "tensorrt", "tensorrt_rtx")
+ENGINES = {"tensorrt_rtx": "tensorrt_rtx_bindings", "tensorrt": "tensorrt"}
+# What the kernel shows where there is a GPU of a workstation or of a Jetson.
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvgpu", "/dev/nvhost-gpu")
+_EXPORT = "Run: molmoact export CHECKPOINT --backend"
 
 
-def open_runtime(folder, threads: int = 1, dtype: str = "float32", device: str = "auto"):
-    """Load the weights and return a Runtime (embedded layout) or a TextRuntime (published layout).
+def choose_backend(folder, wanted: str = "auto", device: str = "auto") -> str:
+    """Return the name of the backend that is to run `folder`; `device` is a torch device or "auto".
 
-    device: a torch device, or "auto": the first CUDA device, else the CPU. MissingPart or InvalidData.
+    InvalidData for an unknown name; MissingPart, naming what to install, when there is nothing that runs it.
     """
-    import torch
+    if wanted not in BACKENDS:
+        raise InvalidData(f"backend '{wanted}'", f"one of {', '.join(BACKENDS)}", "Choose one of them.")
+    if wanted != "auto":
+        return wanted
+    gpu = device not in ("cpu",) and has_gpu()
+    if gpu:
+        found = next((name for name in ENGINES if engine_folders(folder, name) and find_spec(ENGINES[name])), None)
+        if found or find_spec("torch"):
+            return found or "torch"
+    if has_graphs(folder) and find_spec("onnxruntime"):
+        return "onnx"
+    if find_spec("torch"):
+        return "torch"
+    missing = "onnxruntime" if has_graphs(folder) else "torch"
+    extra = {"onnxruntime": "onnx", "torch": "model"}[missing]
+    found = f"no package that runs '{folder}'"
+    raise MissingPart(found, f"{missing}", f"Run: pip install 'molmoact_ros[{extra}]'")
 
-    from ..model.loading import load_network, read_config
-    from ..model.published_config import is_published
 
-    if not is_published(read_config(folder)):
-        from .torch_runtime import TorchRuntime
+def open_runtime(
+    folder, legal, backend: str = "auto", threads: int = 1, dtype: str = "float32", device: str = "auto", files=None
+):
+    """Load a checkpoint folder and return a Runtime whose scores cover the ids `legal`.
 
-        return TorchRuntime(load_network(folder), threads)
-    from ..model.processor import load_processor
-    from .torch_text_runtime import TorchTextRuntime
+    dtype, device: of torch; device "auto" is the first CUDA device, else the CPU. files: file -> sha256 that engines
+    must have been made from, None = those that are there. MissingPart or InvalidData.
+    """
+    chosen = choose_backend(folder, backend, device)
+    if chosen == "torch":
+        return _open_torch(folder, legal, threads, dtype, device)
+    files = source_files(folder) if files is None else files
+    if chosen == "onnx":
+        return _open_onnx(folder, legal, threads, files)
+    return _open_engine(folder, legal, chosen, files)
+
+
+def _open_torch(folder, legal, threads: int, dtype: str, device: str):
+    try:
+        import torch
+    except ImportError as error:
+        do = "Run: pip install 'molmoact_ros[model]', or export it for another backend."
+        raise MissingPart("no package 'torch'", "what runs backend torch", do) from error
+    from ..model.loading import load_network
+    from .torch_runtime import TorchRuntime
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    processor = load_processor(folder)
     try:
-        network = load_network(folder, dtype, device)
+        return TorchRuntime(load_network(folder, dtype, device), threads, legal)
     except (RuntimeError, AssertionError) as error:  # no such device, or no room on it
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         found = f"'{folder}' cannot be put on device '{device}' as {dtype} ({reason})"
         raise MissingPart(found, "a device with room for it", "Choose another device or dtype.") from error
-    return TorchTextRuntime(network, processor, threads)
 
 
-def examine_weights(folder, image_size: tuple[int, int] | None = None) -> str:
-    """Compare the headers of the weights with config.json, without loading them; return what was found in words.
+def _open_onnx(folder, legal, threads: int, files: dict):
+    from .onnx_runtime import OnnxRuntime
 
-    image_size: (width, height) that an embedded network is to be given, None for a published one. Every pickle in the
-    folder must hold tensors alone. MissingPart or InvalidData, naming the first fault.
-    """
-    from ..model.loading import check_headers, network_config
-    from ..model.pickles import load_tensors
-
-    for path in sorted(Path(folder).glob("*")):
-        if path.suffix.lower() in PICKLES:
-            load_tensors(path)
-    conv = network_config(folder).conv
-    if (conv.image_size if conv else None) != image_size:
-        found = f"pictures of size {image_size or 'None'} for the network in '{folder}'"
-        raise InvalidData(found, f"{conv.image_size if conv else 'a published network'}", "Correct the manifest.")
-    return check_headers(folder)
+    if not has_graphs(folder):
+        raise MissingPart(f"no graphs in '{folder}'", "vision.onnx and decoder.onnx", f"{_EXPORT} onnx")
+    manifest = engine_manifest.read(folder)
+    engine_manifest.refuse(folder, manifest, files, {}, "")
+    config = network_config(folder)
+    known = _known_ids(manifest, config)
+    _require_legal(known, legal, folder)
+    return OnnxRuntime(folder, config, TokenTable.of(config, folder), known, threads)
 
 
-def examine_tokenizer(folder, tokens, strings) -> str:
-    """Check that a published checkpoint's tokenizer and image settings belong to its network.
+def _open_engine(folder, legal, backend: str, files: dict):
+    from .tensorrt_runtime import open_tensorrt
 
-    It must know each of `tokens` as one id and each of `strings` as several, all ids that the network can say.
-    InvalidData names the first that it does not; MissingPart when tokenizer or image settings are not there.
-    """
-    from ..model.loading import network_config
-    from ..model.processor import load_processor
+    folders = engine_folders(folder, backend)
+    if not folders:
+        raise MissingPart(f"no {backend} engine in '{folder}'", "one for this GPU", f"{_EXPORT} {backend}")
+    config = network_config(folder)
+    runtime = open_tensorrt(folders, backend, config, files)
+    _require_legal(runtime.legal, legal, folder)
+    return runtime
 
-    config, processor = network_config(folder), load_processor(folder)
-    tokenizer, do = processor.tokenizer, "Use the tokenizer and the image settings of this checkpoint."
-    for string in (*tokens, *strings):
-        ids, most = tokenizer.encode(string), 1 if string in tokens else len(string.encode())
-        if tokenizer.decode(ids) != string or max(ids) >= config.decoder.vocab_size or len(ids) > most:
-            found = f"'{string}' cannot be said with the tokenizer in '{folder}'"
-            raise InvalidData(found, f"at most {most} tokens below {config.decoder.vocab_size}", do)
-    patch = tokenizer.image_tokens.patch if tokenizer.image_tokens else None
-    if patch != config.image_token:
-        raise InvalidData(f"image token {patch} in the tokenizer", f"{config.image_token} as in config.json", do)
-    crop, seen = processor.images.config.geometry, config.vit.num_positions - config.vit.use_cls_token
-    if (crop.side**2, crop.patch_px) != (seen, config.vit.patch_size):
-        found = f"crops of {crop.side**2} patches of {crop.patch_px} px in the image settings"
-        raise InvalidData(found, f"{seen} of {config.vit.patch_size} px as in config.json", do)
-    return f"{len(tokenizer)} ids"
+
+def _known_ids(manifest, config):
+    import numpy as np
+
+    return np.array(manifest.legal or range(config.decoder.vocab_size), np.int64)
+
+
+def _require_legal(known, legal, folder) -> None:
+    missing = sorted(set(map(int, legal)) - set(map(int, known)))
+    if missing:
+        found = f"graphs in '{folder}' without scores for {len(missing)} ids that answers need"
+        raise InvalidData(found, "every id of the form", f"Correct 'wording' in the manifest. {_EXPORT} …")
+
+
+def has_gpu() -> bool:
+    """Whether the kernel shows an NVIDIA GPU."""
+    return any(Path(path).exists() for path in _GPU_DEVICES)
+
+
+def has_graphs(folder) -> bool:
+    """Whether a checkpoint folder holds its exported graphs."""
+    return (Path(folder) / engine_manifest.NAME).is_file() and (Path(folder) / "decoder.onnx").is_file()
+
+
+def engine_folders(folder, backend: str) -> list[Path]:
+    """Return the folders with engines of a backend inside a checkpoint folder, one per target and precision."""
+    return sorted(path.parent for path in Path(folder).glob(f"{backend}-*/{engine_manifest.NAME}"))
+
+
+def checkpoint_config(folder) -> NetworkConfig:
+    """Read config.json of a checkpoint folder. MissingPart or InvalidData."""
+    return network_config(folder)
+
+
+def is_source(name: str) -> bool:
+    """Whether a file of a checkpoint is what exports are made from: config or weights."""
+    return name == "config.json" or name.endswith((".safetensors", ".safetensors.index.json"))
+
+
+def source_files(folder) -> dict[str, str]:
+    """Return file -> sha256 of what an export is made from: config and weights."""
+    paths = sorted(path for path in Path(folder).glob("[!.]*") if is_source(path.name))
+    return {path.name: engine_manifest.checksum(path) for path in paths}

@@ -1,79 +1,118 @@
-"""The form of an answer as a small automaton: at every place, the ids that may come.
+"""The form of an answer as a small automaton over token ids: a row of slots, each with the values that it may hold.
 
-Depth brackets and codes, a trace of 1-5 points, an action chunk. A place with one id is forced and needs no decision.
+A slot is one thing that a reader would point at: a depth code, a coordinate, an action value, a piece of fixed wording.
+Its values are spelled with one or more tokens. Where only one token may come nothing has to be decided. Slots have
+names, the same in every form of answer, so that what was said before (or what a sensor sees) can be offered as a draft:
+("depth", i), ("u", i), ("v", i), ("action", row, column).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from ..types import MAX_TRACE_POINTS
+SECTIONS = ("depth", "trace", "action")
+State = tuple[int, tuple[int, ...]]
 
-_TRACE_LENGTH = 2 + 2 * MAX_TRACE_POINTS
+
+class Options:
+    """The values of a slot and how each is spelled; no spelling is the beginning of another."""
+
+    def __init__(self, spellings: Mapping[Hashable, Sequence[int]]):
+        self.spellings = {value: tuple(map(int, ids)) for value, ids in spellings.items()}
+        self.value_of = {ids: value for value, ids in self.spellings.items()}
+        following: dict[tuple, set] = {}
+        for ids in self.spellings.values():
+            for i, token in enumerate(ids):
+                following.setdefault(ids[:i], set()).add(token)
+        self.allowed = {path: np.array(sorted(tokens)) for path, tokens in following.items()}
+        self._toward: dict[tuple, int] = {}
+
+    def toward(self, path: tuple, value: Hashable) -> int | None:
+        """Return the token after `path` that spells `value`, or the nearest number that begins so; None: neither."""
+        key = path, value
+        if key not in self._toward:
+            spelling = self.spellings.get(value, ())
+            if not spelling or spelling[: len(path)] != path:
+                spelling = self._nearest(path, value)
+            self._toward[key] = spelling[len(path)] if spelling else None
+        return self._toward[key]
+
+    def _nearest(self, path: tuple, value: Hashable) -> tuple | None:
+        wanted = _number(value)
+        if wanted is None:
+            return None
+        fits = [(abs(_number(v) - wanted), ids) for v, ids in self.spellings.items() if ids[: len(path)] == path]
+        return min(fits, default=(0, None))[1]
+
+
+def _number(value: Hashable) -> int | None:
+    """Return the number that a value is or begins with, None for another kind."""
+    first = value[0] if isinstance(value, tuple) and value else value
+    return int(first) if isinstance(first, (int, np.integer)) else None
 
 
 @dataclass(frozen=True)
+class Slot:
+    """One slot. after: value -> number of the slot that follows, where it is not the next one.
+
+    lone: a token that is chosen only when it outweighs all the others together, as it was trained.
+    """
+
+    name: Hashable
+    section: str
+    options: Options
+    after: Mapping[Hashable, int] | None = None
+    lone: int | None = None
+
+
 class Grammar:
-    """Answers of an embedded model; `layout` is its TokenLayout, `actions` the number of action tokens of a chunk."""
+    """Slots in order; the answer ends after the last one, or where a value leads to `end`."""
 
-    layout: object
-    actions: int
-    answer_start: int
-    _numbers: dict = field(default_factory=dict, compare=False)
+    def __init__(self, slots: Sequence[Slot]):
+        self.slots, self.end = tuple(slots), len(slots)
+        self.start: State = (0, ())
+        ids = [tokens for slot in self.slots for tokens in slot.options.allowed.values()]
+        self.legal = np.unique(np.concatenate(ids))
 
-    @property
-    def trace_position(self) -> int:
-        """Position of TRACE_START, the same with and without a depth section."""
-        return self.answer_start + self.layout.depth_count + 2
+    def allowed(self, state: State) -> np.ndarray:
+        """Return the ids that may come; empty after the end."""
+        slot, path = state
+        return np.array([], int) if slot >= self.end else self.slots[slot].options.allowed[path]
 
-    def allowed(self, position: int) -> np.ndarray:
-        """Return the ids that may stand at `position` of the sequence; empty after the end."""
-        t, offset = self.layout, position - self.answer_start
-        if offset < t.depth_count + 2:
-            return self._depth(offset)
-        offset -= t.depth_count + 2
-        if offset < _TRACE_LENGTH:
-            return self._trace(offset)
-        offset -= _TRACE_LENGTH
-        if offset == 0:
-            return np.array([t.action_start])
-        if offset <= self.actions:
-            return self._range(t.bin_0, t.bins)
-        return np.array([t.eos]) if offset == self.actions + 1 else np.array([], int)
+    def next(self, state: State, token: int) -> State:
+        """Return the state after an allowed token."""
+        slot, value = self.completed(state, token)
+        if slot is None:
+            return state[0], (*state[1], int(token))
+        return (slot.after or {}).get(value, state[0] + 1), ()
 
-    def section(self, position: int) -> str:
-        """Return which part of the answer stands at `position`: depth, trace or action."""
-        if position < self.trace_position:
-            return "depth"
-        return "trace" if position < self.trace_position + _TRACE_LENGTH else "action"
+    def completed(self, state: State, token: int) -> tuple[Slot | None, Hashable]:
+        """Return the slot that a token completes and its value; (None, None) when there is more of it to come."""
+        slot = self.slots[state[0]]
+        value = slot.options.value_of.get((*state[1], int(token)))
+        return (None, None) if value is None else (slot, value)
 
-    def _range(self, first: int, count: int) -> np.ndarray:
-        if first not in self._numbers:
-            self._numbers[first] = np.arange(first, first + count)
-        return self._numbers[first]
+    def section(self, state: State) -> str:
+        """Return which part of the answer is being written."""
+        return self.slots[min(state[0], self.end - 1)].section
 
-    def _depth(self, offset: int) -> np.ndarray:
-        t = self.layout
-        if offset == 0:
-            return np.array([t.depth_start])
-        return np.array([t.depth_end]) if offset == t.depth_count + 1 else self._range(t.depth_0, t.depth_codes)
+    def choose(self, state: State, scores: np.ndarray, columns: np.ndarray) -> int:
+        """Return the allowed token with the highest score; scores (n,) by column, columns as of `columns_of`."""
+        ids, lone = self.allowed(state), self.slots[state[0]].lone
+        found = scores[columns[ids]]
+        if lone is not None:
+            others = found[ids != lone].astype(float)
+            peak = others.max()
+            if float(scores[columns[lone]]) > peak + np.log(np.exp(others - peak).sum()):
+                return lone
+            ids, found = ids[ids != lone], others
+        return int(ids[np.argmax(found)])
 
-    def _trace(self, offset: int) -> np.ndarray:
-        t = self.layout
-        if offset == 0:
-            return np.array([t.trace_start])
-        if offset == 1 + 2 * MAX_TRACE_POINTS:
-            return np.array([t.trace_end])
-        return self._range(t.coordinate_0, t.coordinates)
+    def name(self, state: State) -> Hashable:
+        """Return the name of the slot that is being written."""
+        return self.slots[state[0]].name
 
-    def is_empty_trace(self, position: int, logits) -> bool:
-        """Whether the model closes the trace before its first point: the object is not in sight.
-
-        It is one decision against all coordinates together, as it was trained.
-        """
-        if position != self.trace_position + 1:
-            return False
-        t = self.layout
-        numbers = np.asarray(logits[t.coordinate_0 : t.coordinate_0 + t.coordinates], float)
-        peak = numbers.max()
-        return float(logits[t.trace_end]) > peak + np.log(np.exp(numbers - peak).sum())
+    def toward(self, state: State, value: Hashable) -> int | None:
+        """Return the token that leads to a value of this slot, or near it; None when none does."""
+        return self.slots[state[0]].options.toward(state[1], value)

@@ -1,40 +1,95 @@
-"""The reference backend: PyTorch on a CPU, static key-value cache."""
+"""The reference backend: PyTorch, on a CPU or a CUDA device, static key-value cache."""
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from ..errors import InvalidData
 from ..model.kv_cache import KvCache
 from ..model.network import MolmoActNetwork, Prompt
+from .contract import Question, require_room
+from .sight import Sight
+
+# Room for two pictures of four enlarged crops and an answer of 512 tokens.
+CAPACITY = 2560
 
 
 class TorchRuntime:
-    """Run an embedded network; one thread by default, for the cell's other processes need theirs."""
+    """Run a network on the device and in the type that its weights have; see the Runtime contract.
 
-    def __init__(self, network: MolmoActNetwork, threads: int = 1):
+    legal: ids that scores are wanted of, None = all. threads: one by default, the cell's other processes need theirs.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: MolmoActNetwork, threads: int = 1, legal=None, capacity: int = CAPACITY):
         torch.set_num_threads(threads)
-        self.network = network.eval()
-        self.tokens, self.image_tokens = network.config.tokens, network.config.conv.tokens
-        self.cache = KvCache(network.config.decoder, 1, network.config.decoder.learned_positions)
+        self.network, self.config = network.eval(), network.config
+        decoder, weight = network.config.decoder, network.lm_head.weight
+        self.capacity = decoder.learned_positions or capacity
+        self.cache = KvCache(decoder, 1, self.capacity, weight.dtype, weight.device)
+        self.device, self._sight = weight.device, Sight(network.config, self._look)
+        self.restrict(np.arange(decoder.vocab_size) if legal is None else legal)
+
+    def restrict(self, legal) -> None:
+        """Score these ids alone from now on: the other rows of the output layer are not even read."""
+        self.legal = np.asarray(legal)
+        weight = self.network.lm_head.weight
+        whole = len(self.legal) == len(weight)
+        self._head = weight if whole else weight[torch.from_numpy(self.legal).to(weight.device)].detach()
+
+    @property
+    def length(self) -> int:
+        """Tokens that have been read."""
+        return self.cache.length
+
+    @property
+    def vision_passes(self) -> int:
+        """Pictures or crops that went through the vision tower since the start."""
+        return self._sight.passes
+
+    @property
+    def vision_ms(self) -> float:
+        """Time of the last look [ms]."""
+        return self._sight.ms
+
+    def rewind(self, length: int) -> None:
+        """Forget all tokens from position `length` on."""
+        self.cache.length = length
 
     @torch.inference_mode()
-    def prefill(self, ids, image) -> np.ndarray:
-        """Forget everything and read the prompt; see the Runtime contract."""
-        pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0)))[None].float() / 127.5 - 1
-        ids = torch.from_numpy(np.asarray(ids))[None]
-        embeddings, _ = self.network.embed_prompt(Prompt(ids, pixels))
+    def prefill(self, question: Question, ids) -> np.ndarray:
+        """Read the question and what follows it; see the contract. InvalidData when there is no room."""
+        features = self._sight.features(question)
         self.cache.length = 0
-        return self._run(embeddings, torch.arange(ids.shape[1])[None])
+        require_room(self, len(question.ids) + len(ids))
+        asked = self.network.place(self._ids(question.ids), features)
+        hidden = self._read(torch.cat([asked, self.network.embed(self._ids(ids))], dim=1))
+        return self._scores(hidden[len(question.ids) - 1 :])
 
     @torch.inference_mode()
-    def extend(self, ids, positions) -> np.ndarray:
-        """Read answer tokens; see the Runtime contract. InvalidData beyond the last position of the network."""
-        if max(positions) >= self.cache.capacity:
-            found = f"an answer that goes on beyond position {self.cache.capacity - 1}"
-            raise InvalidData(found, "fewer tokens", "Correct 'horizon' or 'dims' in the manifest.")
-        embeddings = self.network.embed(torch.from_numpy(np.asarray(ids))[None])
-        return self._run(embeddings, torch.from_numpy(np.asarray(positions))[None])
+    def extend(self, ids) -> np.ndarray:
+        """Read answer tokens; see the contract. InvalidData when there is no room."""
+        require_room(self, len(ids))
+        return self._scores(self._read(self.network.embed(self._ids(ids))))
 
-    def _run(self, embeddings, positions) -> np.ndarray:
-        hidden = self.network.decode(embeddings, positions, self.cache)
-        return self.network.logits(hidden[0, -1]).numpy()
+    def _look(self, question: Question):
+        images = torch.from_numpy(np.ascontiguousarray(question.images))
+        if question.pooled_index is None:
+            images = images.permute(2, 0, 1).float() / 127.5 - 1
+            prompt = Prompt(self._ids(question.ids), images[None].to(self.device))
+        else:
+            index = torch.from_numpy(question.pooled_index)[None].to(self.device)
+            prompt = Prompt(self._ids(question.ids), images[None].to(self.device), index)
+        with torch.inference_mode():
+            return self.network.look(prompt)[0]
+
+    def _ids(self, ids):
+        return torch.from_numpy(np.asarray(ids, np.int64))[None].to(self.device)
+
+    def _read(self, embeddings):
+        first = self.cache.length
+        positions = torch.arange(first, first + embeddings.shape[1], device=self.device)[None]
+        return self.network.decode(embeddings, positions, self.cache)[0]
+
+    def _scores(self, hidden) -> np.ndarray:
+        return F.linear(hidden, self._head).float().cpu().numpy()

@@ -22,11 +22,23 @@ MODELS = Path(__file__).parents[2] / "models"
 STATION = Station(FR3)
 
 
+GRAPHS = ("decoder.onnx", "vision.onnx", "engine.json")
+
+
 @pytest.fixture
-def embedded(tmp_path):
+def shipped(tmp_path):
     shutil.copytree(MODELS / "embedded", tmp_path / "model")
     shutil.copy(MODELS / "embedded.yaml", tmp_path / "model.yaml")
     return tmp_path / "model"
+
+
+@pytest.fixture
+def embedded(shipped):
+    """The shipped model without its graphs, so that what a test does to the weights can be run."""
+    for name in GRAPHS:
+        (shipped / name).unlink()
+    pin(shipped)
+    return shipped
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +140,26 @@ def test_each_fault_is_refused_by_its_checksum_and_by_itself(embedded, spoil, ch
     assert not (embedded.parent / "code_ran").exists()
 
 
-def test_what_ships_passes(embedded):
+def test_what_ships_passes(shipped):
+    assert gate(shipped) == (None, [])
+
+
+def test_it_passes_without_its_graphs_too(embedded):
     assert gate(embedded) == (None, [])
+
+
+def test_graphs_of_other_weights_are_refused_although_they_are_pinned(shipped):
+    change_weights(shipped, lambda state: state["lm_head.weight"].mul_(1.01))
+    pin(shipped)
+    refusal, refused = gate(shipped)
+    assert refused == ["weights"] and "another checkpoint" in str(refusal) and "model.safetensors" in str(refusal)
+
+
+def test_a_damaged_graph_is_refused_although_it_is_pinned(shipped):
+    published.truncate(shipped / "decoder.onnx")
+    pin(shipped)
+    refusal, refused = gate(shipped)
+    assert refused == ["weights"] and "decoder.onnx" in str(refusal)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ pytest.importorskip("franky_sim")
 from molmoact_ros.learning.depth_scenes import DepthScenes  # noqa: E402
 from molmoact_ros.learning.depth_vqvae import Recipe, kmeans, train  # noqa: E402
 from molmoact_ros.model.depth_vqvae_store import load_depth_vqvae  # noqa: E402
+from molmoact_ros.runtime.depth_factory import open_depth_coder  # noqa: E402
 
 
 def test_a_seed_is_a_scene():
@@ -34,4 +35,5 @@ def test_a_short_run_writes_weights_that_load(tmp_path):
     figures = train(tmp_path, Recipe(steps=8, warm_up=0.5, test_scenes=2), log=lambda _: None)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["held_out"] == figures and np.isfinite(figures["rmse"]) and figures["codes_used"] >= 1
-    assert load_depth_vqvae(tmp_path).encode(torch.zeros(1, 1, 320, 320)).shape == (1, 10, 10)
+    codes = load_depth_vqvae(tmp_path).encode(torch.zeros(1, 1, 320, 320))
+    assert np.array_equal(open_depth_coder(tmp_path).encode(np.zeros((320, 320))), codes[0])

@@ -15,9 +15,13 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PINNED = re.compile(r"^[a-z0-9][a-z0-9-]*==[0-9][A-Za-z0-9.]*$")
 
 
+def setup_tree() -> ast.Module:
+    return ast.parse((ROOT / "setup.py").read_text())
+
+
 def setup_value(name: str):
     """Evaluate one keyword of the setup() call, or one constant of setup.py, without running setup()."""
-    tree = ast.parse((ROOT / "setup.py").read_text())
+    tree = setup_tree()
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     call = next(node for node in calls if getattr(node.func, "id", "") == "setup")
     value = next(keyword.value for keyword in call.keywords if keyword.arg == name)
@@ -47,7 +51,7 @@ def test_versions_agree():
 
 def test_every_requirement_is_pinned_once():
     pins = [line for lock in LOCKS for line in lock.read_text().splitlines() if not line.startswith("#")]
-    assert len(LOCKS) == 2 and len(pins) > 100
+    assert len(LOCKS) == 3 and len(pins) > 100
     assert [line for line in pins if not PINNED.match(line)] == []
     names = [line.split("==")[0] for line in pins]
     assert sorted(set(names)) == sorted(names)
@@ -58,6 +62,27 @@ def test_every_wanted_package_is_locked():
         locked = {line.split("==")[0] for lock in LOCKS for line in lock.read_text().splitlines()}
         wanted = {line.split("==")[0].lower() for line in source.read_text().splitlines() if line[:1] not in ("", "#")}
         assert wanted - locked == set(), f"run tools/lock.py: {source.name} names packages that no lock file has"
+
+
+def locked(*names: str) -> set[str]:
+    lines = [line for name in names for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()]
+    return {line.split("==")[0] for line in lines if not line.startswith("#")}
+
+
+def test_the_cell_installs_neither_torch_nor_the_tools_of_development():
+    heavy = {"torch", "onnx", "onnxscript", "hypothesis", "cuda-bindings"}
+    heavy |= {"tensorrt-rtx-cu13-libs", "tensorrt-rtx-cu13-bindings"}
+    assert heavy <= locked("dev") and not heavy & locked("runtime", "build")
+    assert {"onnxruntime", "numpy", "ros-rclpy"} <= locked("runtime") and "colcon-core" in locked("build")
+
+
+def test_every_extra_that_an_error_names_is_there():
+    extras = {node.targets[0].id: node.value for node in setup_tree().body if isinstance(node, ast.Assign)}["EXTRAS"]
+    named = {}
+    for path in (ROOT / "molmoact_ros").rglob("*.py"):
+        for extra in re.findall(r"missing_package\(.*\"([a-z]+)\"\)", path.read_text()):
+            named.setdefault(extra, path.name)
+    assert len(named) >= 4 and set(named) <= set(ast.literal_eval(extras)), named
 
 
 def test_every_folder_with_code_is_a_package():
