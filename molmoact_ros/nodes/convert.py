@@ -4,6 +4,7 @@ Malformed messages raise InvalidData, which the shell counts and drops.
 """
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from molmoact_msgs import msg as m
 
 from .. import types as t
@@ -162,3 +163,9 @@ def frame_from_msg(msg: m.Frame) -> t.Frame:
         images["wrist"] = image_from_msg(msg.wrist)
     K, T_base_camera = intrinsics_from_msg(msg.camera_info), transform_from_msg(msg.base_camera)
     return t.Frame(stamp_ns(msg), images, depth_from_msg(msg.depth), K, T_base_camera, robot_state_from_msg(msg.robot))
+
+
+def verdict_to_msg(checkpoint: str, checks) -> DiagnosticStatus:
+    """Return the gate's checks, all of them passed, as a message."""
+    values = [KeyValue(key=check.name, value=check.detail) for check in checks]
+    return DiagnosticStatus(level=DiagnosticStatus.OK, name="checkpoint gate", message=checkpoint, values=values)

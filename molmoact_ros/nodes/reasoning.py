@@ -1,6 +1,6 @@
 """`reasoning`: newest frame in, plans or refusals out; the network runs in a thread of its own."""
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 from molmoact_msgs.msg import ActionChunk, Frame, Plan, Trace
 from molmoact_msgs.srv import SetInstruction
 from std_msgs.msg import Header
@@ -10,7 +10,7 @@ from ..arms.profile import FR3
 from ..perception.raster import resize
 from ..reasoning.config import ReasoningConfig
 from ..reasoning.factory import Engine, open_reasoner, pass_gate
-from ..reasoning.gate import Check, Station, first_refusal
+from ..reasoning.gate import Station, first_refusal
 from . import qos
 from .convert import (
     action_chunk_to_msg,
@@ -20,9 +20,11 @@ from .convert import (
     refusal_to_msg,
     stamp_to_msg,
     trace_to_msg,
+    verdict_to_msg,
 )
 from .newest import NewestWins
 from .shell import CellNode, run
+from .vitals import plan_report
 
 _HEARTBEAT_S = 0.02
 
@@ -72,7 +74,7 @@ class ReasoningNode(CellNode):
         refusal = first_refusal(checks)
         if refusal is not None:
             raise refusal
-        self._verdict = verdict_message(config.checkpoint, checks)
+        self._verdict = verdict_to_msg(config.checkpoint, checks)
         return reasoner
 
     def _accept(self, instruction: str) -> str:
@@ -104,7 +106,7 @@ class ReasoningNode(CellNode):
         until_ns = began_ns + self._plan_ns if self._continue and self._plan_ns else None
         sensor = depth_tokens_from_msg(msg.depth_tokens) if msg.depth_tokens.rows else None
         answer = self._reasoner.plan(
-            frame, instruction, sensor, until_ns, lambda: self._stop(frame, instruction), self._publish_part
+            frame, instruction, sensor, until_ns, lambda: self._unwanted(frame, instruction), self._publish_part
         )
         if answer is None or self._instruction != instruction:
             return
@@ -116,7 +118,7 @@ class ReasoningNode(CellNode):
             self.report(problem=f"{answer.name}: {answer.detail}")
             self._plan.publish(refusal_to_msg(answer))
 
-    def _stop(self, frame: types.Frame, instruction: str) -> str:
+    def _unwanted(self, frame: types.Frame, instruction: str) -> str:
         """Say between two passes why an answer is no longer wanted; "" while it is."""
         if self._instruction != instruction:
             return "cancelled"
@@ -128,22 +130,6 @@ class ReasoningNode(CellNode):
             self._trace.publish(trace_to_msg(part))
         else:
             self._rows.publish(action_chunk_to_msg(part))
-
-
-def plan_report(plan: types.Plan) -> dict:
-    """Return what /diagnostics says of a plan: time per part, and tokens, passes and accepted guesses per section."""
-    times = {f"{name}_ms": round(ms, 1) for name, ms in plan.latency_ms.items()}
-    counts = {
-        f"{name}_cost": f"{cost.tokens} tokens, {cost.passes} passes, {cost.accepted} of {cost.drafted} guesses right"
-        for name, cost in plan.costs.items()
-    }
-    return {"plan_ms": times.pop("total_ms"), **times, **counts}
-
-
-def verdict_message(checkpoint: str, checks: list[Check]) -> DiagnosticStatus:
-    """Return the gate's checks, all of them passed, as a message."""
-    values = [KeyValue(key=check.name, value=check.detail) for check in checks]
-    return DiagnosticStatus(level=DiagnosticStatus.OK, name="checkpoint gate", message=checkpoint, values=values)
 
 
 def main(args=None) -> None:

@@ -57,5 +57,15 @@ def status_message(node, inputs: dict, values: dict) -> DiagnosticArray:
     return message
 
 
+def plan_report(plan) -> dict:
+    """Return what /diagnostics says of a plan: time per part, and tokens, passes and accepted guesses per section."""
+    times = {f"{name}_ms": round(ms, 1) for name, ms in plan.latency_ms.items()}
+    counts = {
+        f"{name}_cost": f"{cost.tokens} tokens, {cost.passes} passes, {cost.accepted} of {cost.drafted} guesses right"
+        for name, cost in plan.costs.items()
+    }
+    return {"plan_ms": times.pop("total_ms"), **times, **counts}
+
+
 def _text(value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

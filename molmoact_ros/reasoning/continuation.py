@@ -16,7 +16,8 @@ def continued(chunk: ActionChunk, stamp_ns: int) -> np.ndarray:
     rows = len(actions)
     shift = (stamp_ns - chunk.stamp_ns) / step_ns
     # row k of a chunk is due at stamp + (k + 1) * dt, so that place k + 1 of the path is where row k leads
-    places = np.clip(np.arange(1, rows + 1) + shift, 0, rows)
+    after = np.arange(1, rows + 1) + shift
+    places, before = np.clip(after, 0, rows), np.clip(after - 1, 0, rows)
     whole = actions.reshape(rows, -1, 7)
     grippers = whole[np.minimum(np.ceil(places).astype(int) - 1, rows - 1).clip(0), :, 6]
     motion = whole[..., :6].reshape(rows, -1)
@@ -25,7 +26,7 @@ def continued(chunk: ActionChunk, stamp_ns: int) -> np.ndarray:
         moved = _at(path, places)
     else:
         path = np.concatenate([np.zeros((1, motion.shape[1])), np.cumsum(motion, axis=0)])
-        moved = _at(path, places) - _at(path, np.clip(places - 1, max(shift, 0), rows))
+        moved = _at(path, places) - _at(path, before)
     out = np.empty_like(whole)
     out[..., :6], out[..., 6] = moved.reshape(rows, -1, 6), grippers
     return out.reshape(rows, -1)

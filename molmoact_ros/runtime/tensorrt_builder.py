@@ -1,4 +1,4 @@
-"""Build engines from exported graphs: TensorRT-RTX for any supported GPU, on a machine without one; TensorRT on its GPU.
+"""Build engines from exported graphs.
 
 Both modules have the same builder. TensorRT-RTX compiles ahead of time for a named compute capability; TensorRT, which
 Jetsons and data-centre GPUs need, compiles for the GPU that it runs on.
@@ -76,8 +76,8 @@ def _target(trt, backend: str, capability: str):
             found = f"compute capability {capability} on a machine with {here}"
             raise InvalidData(found, "the GPU that will run the engine", "Run the export there.")
         return None
-    known = {name[2:-1] + "." + name[-1]: value for name, value in trt.ComputeCapability.__members__.items()
-             if name.startswith("SM")}  # fmt: skip
+    members = trt.ComputeCapability.__members__
+    known = {f"{name[2:-1]}.{name[-1]}": value for name, value in members.items() if name.startswith("SM")}
     if capability in known:
         return known[capability]
     do = "Use --backend tensorrt with the full TensorRT, on the GPU that will run the engine."
@@ -157,6 +157,8 @@ def _log(trt):
     """Return a logger that keeps the lines that say why something failed, and prints nothing."""
 
     class Log(trt.ILogger):
+        """Warnings and errors, each with whether it is an error."""
+
         def __init__(self):
             super().__init__()
             self.lines = []

@@ -5,18 +5,19 @@ the scores of the legal ids.
 """
 
 from pathlib import Path
+from typing import Mapping, Sequence
 
 import numpy as np
 
-from ..errors import InvalidData
+from ..errors import InvalidData, MissingPart, MolmoActError
 from ..model.config import NetworkConfig
 from .contract import Question, require_room
-from .cuda_buffers import DeviceMemory, Exchange, Stream
+from .cuda_buffers import DeviceMemory, Exchange, Stream, device_capability
 from .embedding import TokenTable, visible
-from .engine_manifest import EngineManifest
+from .engine_manifest import EngineManifest, read, refuse
 from .sight import Sight
 from .tensorrt_engine import Engine
-from .tensorrt_module import find_module
+from .tensorrt_module import find_module, runtime_versions
 
 DECODER, VISION = "decoder.plan", "vision.plan"
 # Windows of these sizes run as CUDA graphs; others are filled up to the next one, a question to a multiple of 64.
@@ -34,6 +35,25 @@ def padded_rows(embeddings: np.ndarray, rows: int) -> np.ndarray:
     filled = np.zeros((rows, embeddings.shape[1]), np.float32)
     filled[: len(embeddings)] = embeddings
     return filled
+
+
+def open_tensorrt(folders: Sequence[Path], backend: str, config: NetworkConfig, files: Mapping[str, str]):
+    """Open the first of a checkpoint's engine folders that fits this GPU, this version and this checkpoint.
+
+    files: file -> sha256 of the checkpoint, whose folder holds those of the engines. When none fits, MissingPart or
+    InvalidData says why, of one for this GPU where there is one.
+    """
+    here, versions = device_capability(), runtime_versions(backend)
+    refusals: list[tuple[bool, MolmoActError]] = []
+    for folder in folders:
+        manifest = read(folder)
+        try:
+            refuse(folder, manifest, files, versions, here)
+        except (InvalidData, MissingPart) as error:
+            refusals.append((manifest.compute_capability == here, error))
+            continue
+        return TensorRtRuntime(folder, config, TokenTable.of(config, Path(folder).parent), manifest)
+    raise max(refusals, key=lambda refusal: refusal[0])[1]
 
 
 class TensorRtRuntime:

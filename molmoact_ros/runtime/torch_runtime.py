@@ -84,7 +84,7 @@ class TorchRuntime:
             return self.network.look(prompt)[0]
 
     def _ids(self, ids):
-        return torch.from_numpy(np.asarray(ids, np.int64))[None].to(self.device)
+        return torch.from_numpy(np.ascontiguousarray(ids, np.int64))[None].to(self.device)
 
     def _read(self, embeddings):
         first = self.cache.length

@@ -3,8 +3,6 @@
 TensorRT-RTX compiles for a named compute capability; running what came out needs a GPU.
 """
 
-import time
-
 import numpy as np
 import onnx
 import pytest
@@ -12,7 +10,7 @@ import torch
 
 from molmoact_ros.errors import InvalidData, MissingPart
 from molmoact_ros.model.config import DecoderConfig, NetworkConfig, VitConfig, embedded
-from molmoact_ros.model.export import ExportPlan, export_decoder
+from molmoact_ros.model.export import ExportPlan, export_decoder, export_vision
 from molmoact_ros.model.network import MolmoActNetwork
 from molmoact_ros.runtime import tensorrt_module
 from molmoact_ros.runtime.cuda_buffers import decode, device_capability, encode
@@ -65,6 +63,16 @@ def _build(path, out, target="8.9", precision="fp16", profiles=decoder_profiles(
 def test_a_decoder_compiles_for_every_target(graphs, tmp_path, name, target):
     size = _build(graphs[name], tmp_path / "decoder.plan", target, "fp16" if name == "compat" else name)
     assert size == (tmp_path / "decoder.plan").stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize("form", ["native", "compat"])
+def test_both_graphs_of_an_embedded_network_compile(tmp_path, form):
+    network = MolmoActNetwork(embedded(("cube", "pick", "red"))).eval()
+    plan = ExportPlan(form, 224, np.arange(20, 320))
+    onnx.save(export_decoder(network, plan), tmp_path / "decoder.onnx")
+    onnx.save(export_vision(network, plan), tmp_path / "vision.onnx")
+    assert _build(tmp_path / "decoder.onnx", tmp_path / "decoder.plan", precision="fp32", profiles=decoder_profiles(224))
+    assert _build(tmp_path / "vision.onnx", tmp_path / "vision.plan", precision="fp32", profiles=({"s": (1, 60, 224)},))
 
 
 def test_int4_engines_are_smaller(graphs, tmp_path):
@@ -168,13 +176,11 @@ def test_bfloat16_without_numpy_knowing_it():
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["fp16", "int4"])
 def test_a_layer_of_the_7b_network_compiles(tmp_path, name):
-    started = time.perf_counter()
     path = _export(tmp_path / "fp16.onnx", WIDE, torch.float16, capacity=2048)
     if name == "int4":
         write_int4(path, tmp_path / "int4.onnx")
-    sizes = [_build(tmp_path / f"{name}.onnx", tmp_path / "a.plan", target, name, decoder_profiles(1024))
-             for target in TARGETS]  # fmt: skip
+    profiles = decoder_profiles(1024)
+    sizes = [_build(tmp_path / f"{name}.onnx", tmp_path / "a.plan", target, name, profiles) for target in TARGETS]
     # 233 million weights of 2 bytes, or of half a byte and a scale of 2 for 128 of them; both profiles share them
     expected = 466e6 if name == "fp16" else 121e6
     assert all(expected < size < expected * 1.1 for size in sizes)
-    print(f"{name}: {[round(size / 1e6, 1) for size in sizes]} MB in {time.perf_counter() - started:.0f} s")
