@@ -53,6 +53,8 @@ def _embedded(options) -> int:
 
     import torch
 
+    from ..perception.raster import resize
+    from ..reasoning.exporting import export_graphs
     from .depth_codes import depth_codes, keep_depth_rows
     from .train import TrainingPlan, train
 
@@ -66,6 +68,8 @@ def _embedded(options) -> int:
     train(data, options.output, first, say=_say)
     second = TrainingPlan(half, decay=0.6, depth_share=0.4, seed=options.seed + 1)
     train(data, options.output, second, codes, resume=options.output, say=_say)
+    folder, made = export_graphs(options.output, resize)
+    _say(f"exported to {folder}: scores within {made.parity['max_logit_error']:.1g} of torch")
     return 0
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from ..model.config import embedded
 from ..model.network import MolmoActNetwork
 from ..reasoning.manifest import manifest_path, pin, save_manifest
+from ..runtime.factory import drop_graphs
 from .dataset import Dataset
 from .demonstrations import MODEL_IMAGE
 from .expert import DT_S, HORIZON
@@ -99,6 +100,7 @@ def save(network: MolmoActNetwork, folder) -> None:
     (folder / "config.json").write_text(json.dumps(network.config.to_dict(), indent=1))
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "partial.safetensors")
     (folder / "partial.safetensors").rename(folder / "model.safetensors")
+    drop_graphs(folder)
     (folder / "norm_stats.json").write_text(json.dumps(STATISTICS, indent=1) + "\n")
     save_manifest(manifest_path(folder), EMBEDDED_MANIFEST)
     pin(folder)

@@ -67,7 +67,8 @@ class VisionStep(nn.Module):
         """Run the ViT on crops (t, n, 3pp) and pooled_index (p, 4), or the small tower on (1, 3, h, w) and ids."""
         if self.network.config.vit is None:
             return self.network.look(Prompt(other, images))[0]
-        return self.network.image_features(images[None], other[None])
+        # which places have a row must not depend on data in an engine: the caller leaves the empty ones out
+        return self.network.model.vision_backbone.pooled(images[None], other[None])
 
 
 def decoder_inputs(network: MolmoActNetwork, plan: ExportPlan, tokens: int = 3) -> dict[str, torch.Tensor]:

@@ -131,6 +131,13 @@ class VisionBackbone(nn.Module):
     def forward(self, crops, pooled_index):
         """Return (rows, hidden) for crops (batch, t, n, 3pp) and pooled_index (batch, p, 4), -1 = no patch.
 
+        A place without any patch has no row.
+        """
+        return self.pooled(crops, pooled_index)[(pooled_index >= 0).flatten(0, 1).any(-1)]
+
+    def pooled(self, crops, pooled_index):
+        """Return a row for every place of pooled_index, also for those without a patch.
+
         Missing patches count as zeros and stay visible to the attention: the published network was trained that way.
         """
         features = self.vit_features(crops).flatten(1, 2)
@@ -139,4 +146,4 @@ class VisionBackbone(nn.Module):
         rows = features.gather(1, index).view(*pooled_index.shape, -1) * present[..., None].to(features.dtype)
         rows = rows.flatten(0, 1)
         pooled = self.image_pooling_2d(rows.mean(1, keepdim=True), rows)[:, 0]
-        return self.image_projector(pooled)[present.flatten(0, 1).any(-1)]
+        return self.image_projector(pooled)

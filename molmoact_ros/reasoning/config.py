@@ -20,11 +20,15 @@ class ReasoningConfig:
     )
     threads: int = option(1, "CPU threads of the network", "", 1, 64)
     backend: str = option(
-        "auto", "what runs the network; auto: an engine for this GPU, torch on a GPU, else ONNX Runtime", choices=BACKENDS
+        "auto",
+        "what runs the network; auto: an engine for this GPU, torch on a GPU, else ONNX Runtime",
+        choices=BACKENDS,
     )
     device: str = option("auto", "torch device; auto: the first CUDA device, else the CPU")
     depth_mode: str = option(
-        "draft", "the sensor's depth tokens: generate = not used, draft = guesses, force = taken as given", choices=MODES
+        "draft",
+        "the sensor's depth tokens: generate = not used, draft = guesses, force = taken as given",
+        choices=MODES,
     )
     window: int = option(16, "guessed tokens that are checked per pass at most; 0: none", "", 0, 128)
     continue_motion: bool = option(

@@ -109,7 +109,6 @@ class Manifest:
         rows[:, 6::7] = grippers if self.states.gripper == "open_is_1" else 1.0 - grippers
         return rows
 
-
     def bins(self, rows) -> np.ndarray:
         """Return the action bins (h, dims) nearest to rows (h, 7 * arms); the inverse of `rows`, where it has one."""
         rows = np.array(rows, float)

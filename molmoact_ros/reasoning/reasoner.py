@@ -31,6 +31,12 @@ class Reasoner:
         self._writer = PlanWriter(manifest, arm_names, form.codes)
         self._drafts = Drafts()
         self._last: tuple[str, Answer, Plan] | None = None
+        self._answer: Answer | None = None
+
+    @property
+    def last_answer(self) -> Answer | None:
+        """What the model said last, also where that became a refusal; None before it said anything."""
+        return self._answer
 
     def understands(self, instruction: str) -> str:
         """Return "" when the instruction can be asked, else the reason why not."""
@@ -64,7 +70,9 @@ class Reasoner:
         reasons: list[str] = []
         progress = heard and _Progress(self, frame, heard).take
         try:
-            answer = decode(self.runtime, self.form.grammar, question, hints, self.pace, _asked(stop, reasons), progress)
+            answer = decode(
+                self.runtime, self.form.grammar, question, hints, self.pace, _asked(stop, reasons), progress
+            )
         except InvalidData as error:
             return Refusal(frame.stamp_ns, "not_answered", str(error), instruction)
         if answer is None:
@@ -78,11 +86,14 @@ class Reasoner:
 
     def forget(self) -> None:
         """Make no guesses from what was said before."""
-        self._last, self._drafts = None, Drafts()
+        self._last, self._answer, self._drafts = None, None, Drafts()
 
     def _keep(self, frame, instruction, answer, sensor, prepared_ms) -> Plan | Refusal:
+        self._answer = answer
         parts = self.form.read(answer, instruction)
-        plan = self._writer.write(frame, instruction, parts, {"prepare": prepared_ms, **answer.latency_ms}, answer.costs)
+        plan = self._writer.write(
+            frame, instruction, parts, {"prepare": prepared_ms, **answer.latency_ms}, answer.costs
+        )
         self._drafts.learn(answer)
         self._last = (instruction, answer, plan) if isinstance(plan, Plan) else None
         return plan

@@ -30,7 +30,8 @@ class Statements:
     unnorm_key: str = option("", "which statistics apply; may be empty where there is only one")
     norm_stats: str = option("config.json", "file of the folder that holds norm_stats")
     wording: tuple[str, ...] = option(
-        (), "whole answers with {depth}, {trace}, {action} in place (molmoact_v1); none: the released ones; free: any text"
+        (),
+        "whole answers with {depth}, {trace}, {action} in place (molmoact_v1); none: the released ones; free: any text",
     )
     unverified: tuple[str, ...] = option((), "statements above that nobody has checked; the gate refuses them")
 

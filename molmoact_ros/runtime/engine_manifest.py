@@ -14,6 +14,8 @@ from ..errors import InvalidData, MissingPart
 from ..model.config import require_fit
 
 NAME = "engine.json"
+# The two graphs of an export, see model/export.py.
+DECODER, VISION = "decoder.onnx", "vision.onnx"
 BACKENDS, FORMS = ("onnx", "tensorrt", "tensorrt_rtx"), ("native", "compat")
 PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int4")
 _DO = "Export again: molmoact export CHECKPOINT"

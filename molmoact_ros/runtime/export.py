@@ -9,9 +9,9 @@ from ..errors import InvalidData, missing_package
 from . import engine_manifest
 from .comparison import TOLERANCE, compare
 from .contract import Question
-from .factory import open_runtime, source_files
+from .engine_manifest import DECODER, VISION
+from .factory import source_files
 
-DECODER, VISION = "decoder.onnx", "vision.onnx"
 # Tokens of a question with two pictures of one crop, and of an answer of 512.
 CAPACITY = 2048
 _DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}

@@ -12,9 +12,9 @@ from ..model.config import NetworkConfig
 from ..model.config_file import network_config
 from . import engine_manifest
 from .embedding import TokenTable
+from .tensorrt_module import MODULES
 
 BACKENDS = ("auto", "torch", "onnx", "tensorrt", "tensorrt_rtx")
-ENGINES = {"tensorrt_rtx": "tensorrt_rtx_bindings", "tensorrt": "tensorrt"}
 # What the kernel shows where there is a GPU of a workstation or of a Jetson.
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvgpu", "/dev/nvhost-gpu")
 _EXPORT = "Run: molmoact export CHECKPOINT --backend"
@@ -31,7 +31,7 @@ def choose_backend(folder, wanted: str = "auto", device: str = "auto") -> str:
         return wanted
     gpu = device not in ("cpu",) and has_gpu()
     if gpu:
-        found = next((name for name in ENGINES if engine_folders(folder, name) and find_spec(ENGINES[name])), None)
+        found = next((name for name in MODULES if engine_folders(folder, name) and _installed(MODULES[name])), None)
         if found or find_spec("torch"):
             return found or "torch"
     if has_graphs(folder) and find_spec("onnxruntime"):
@@ -118,6 +118,10 @@ def _require_legal(known, legal, folder) -> None:
         raise InvalidData(found, "every id of the form", f"Correct 'wording' in the manifest. {_EXPORT} …")
 
 
+def _installed(modules) -> bool:
+    return any(find_spec(name) for name in modules)
+
+
 def has_gpu() -> bool:
     """Whether the kernel shows an NVIDIA GPU."""
     return any(Path(path).exists() for path in _GPU_DEVICES)
@@ -125,7 +129,18 @@ def has_gpu() -> bool:
 
 def has_graphs(folder) -> bool:
     """Whether a checkpoint folder holds its exported graphs."""
-    return (Path(folder) / engine_manifest.NAME).is_file() and (Path(folder) / "decoder.onnx").is_file()
+    return (Path(folder) / engine_manifest.NAME).is_file() and (Path(folder) / engine_manifest.DECODER).is_file()
+
+
+def drop_graphs(folder) -> None:
+    """Remove the exported graphs of a checkpoint folder, whose weights are new."""
+    for name in (engine_manifest.DECODER, engine_manifest.VISION, engine_manifest.NAME):
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
+def engine_folder(folder, backend: str, compute_capability: str, precision: str) -> Path:
+    """Return where the engines for one kind of GPU lie inside a checkpoint folder."""
+    return Path(folder) / f"{backend}-sm{compute_capability.replace('.', '')}-{precision}"
 
 
 def engine_folders(folder, backend: str) -> list[Path]:

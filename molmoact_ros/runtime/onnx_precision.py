@@ -78,9 +78,13 @@ def products(graph: onnx.GraphProto) -> list[Product]:
     return found
 
 
-def activations(source) -> list[str]:
-    """Name the tensors whose largest magnitudes `write_fp8` needs. MissingPart or InvalidData."""
-    return sorted({product.activation for product in products(read_graph(source).graph)})
+def activations(source) -> dict[str, str]:
+    """Name the tensors whose largest magnitudes `write_fp8` needs, each with a matrix that it is multiplied with.
+
+    The matrix has the name of the checkpoint's: what goes into that layer of the network is the tensor. MissingPart or
+    InvalidData.
+    """
+    return {product.activation: product.stored.name for product in products(read_graph(source).graph)}
 
 
 def int4_codes(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,9 @@ import numpy as np
 from ..model.config import NetworkConfig
 from .contract import Question, require_room
 from .embedding import TokenTable, visible
+from .engine_manifest import DECODER, VISION
 from .onnx_session import onnxruntime, open_session
 from .sight import Sight
-
-DECODER, VISION = "decoder.onnx", "vision.onnx"
 
 
 class OnnxRuntime:

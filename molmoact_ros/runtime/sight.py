@@ -50,7 +50,8 @@ class Sight:
             began = time.perf_counter()
             images, index = question.images, question.pooled_index
             if index is not None:
-                images, index = without_twins(images, index)
+                # a place without any patch has no image token
+                images, index = without_twins(images, index[(index >= 0).any(axis=1)])
             self._features = self._look(Question(question.ids, images, index))
             self.ms = (time.perf_counter() - began) * 1e3
             self.passes += len(images) if index is not None else 1

@@ -32,6 +32,15 @@ def decoder_profiles(most: int) -> tuple[Profile, ...]:
     return {"s": (1, STEPS_USUAL, STEPS_MOST)}, {"s": (STEPS_MOST + 1, most, most)}
 
 
+def require_target(backend: str, compute_capability: str, precision: str) -> None:
+    """Refuse a GPU or precision that a backend cannot build for, before anything is exported.
+
+    MissingPart when the backend is not installed, InvalidData otherwise.
+    """
+    _target(find_module(backend), backend, compute_capability)
+    _require_precision(precision, compute_capability)
+
+
 def build(
     onnx_path, out_path, backend: str, compute_capability: str, precision: str, profiles: Sequence[Profile] = ()
 ) -> int:
@@ -47,7 +56,7 @@ def build(
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(_model(onnx_path, precision), str(onnx_path)):
+    if not parser.parse(engine_graph(onnx_path, precision).SerializeToString(), str(onnx_path)):
         raise _refused(f"'{onnx_path}' ({_reason(parser, log)})", backend)
     config = builder.create_builder_config()
     if target is not None:
@@ -66,6 +75,33 @@ def build(
     with Path(out_path).open("wb") as file:
         file.write(plan)
     return plan.nbytes
+
+
+def engine_graph(onnx_path, precision: str):
+    """Return the onnx.ModelProto that the parser gets: constants folded, masks and attention as the builders take them.
+
+    Large weights stay where they are on the disk. MissingPart or InvalidData.
+    """
+    import onnx
+
+    model = folded_graph(onnx_path)
+    wide = any(entry.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for entry in model.graph.input)
+    nodes, masks = [], {}
+    for node in model.graph.node:
+        if node.op_type == "Attention":
+            if wide or precision == "fp32":
+                # there is no fused kernel for fp32, and without this the builder gives up
+                node.attribute.append(onnx.helper.make_attribute("TRT_decomposable", 1))
+            mask = node.input[3] if len(node.input) > 3 else ""
+            if mask and mask not in masks:
+                masks[mask] = _additive(model.graph, mask)
+                nodes += masks[mask]
+            if masks.get(mask):
+                node.input[3] = mask + _ADDITIVE
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
 
 
 def _target(trt, backend: str, capability: str):
@@ -93,30 +129,6 @@ def _require_precision(precision: str, capability: str) -> None:
     if tuple(int(part) for part in capability.split(".")) < lowest:
         found = f"precision {precision} on compute capability {capability}"
         raise InvalidData(found, f"at least {lowest[0]}.{lowest[1]}", "Use fp16 or int4.")
-
-
-def _model(onnx_path, precision: str) -> bytes:
-    """Return the graph ready to be parsed; its weights are read from the disk."""
-    import onnx
-
-    model = folded_graph(onnx_path)
-    wide = any(entry.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for entry in model.graph.input)
-    nodes, masks = [], {}
-    for node in model.graph.node:
-        if node.op_type == "Attention":
-            if wide or precision == "fp32":
-                # there is no fused kernel for fp32, and without this the builder gives up
-                node.attribute.append(onnx.helper.make_attribute("TRT_decomposable", 1))
-            mask = node.input[3] if len(node.input) > 3 else ""
-            if mask and mask not in masks:
-                masks[mask] = _additive(model.graph, mask)
-                nodes += masks[mask]
-            if masks.get(mask):
-                node.input[3] = mask + _ADDITIVE
-        nodes.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model.SerializeToString()
 
 
 def _additive(graph, mask: str) -> list:

@@ -158,13 +158,14 @@ class TensorRtRuntime:
     def _look(self, question: Question) -> np.ndarray:
         if question.pooled_index is None:
             picture = np.moveaxis(question.images, -1, 0)[None].astype(np.float32) / np.float32(127.5) - np.float32(1)
-            given = {"image": picture, "ids": question.ids[None]}
+            given, rows = {"image": picture, "ids": question.ids[None]}, self.config.conv.tokens
         else:
-            given = {"crops": question.images, "pooled_index": question.pooled_index}
+            index = question.pooled_index
+            given, rows = {"crops": question.images, "pooled_index": index}, len(index)
         self._stream.wait()
         for name, array in given.items():
             self._eye.exchange(name, array.size).upload(array, self._stream)
-        rows, hidden = int(np.sum(question.ids == self.config.image_token)), self.config.decoder.hidden_size
+        hidden = self.config.decoder.hidden_size
         features = self._eye.exchange("features", rows * hidden)
         self._eye.run({name: array.shape for name, array in given.items()}, captured=False)
         return features.download(0, rows * hidden, self._stream).reshape(rows, hidden)

@@ -8,6 +8,7 @@ from ..model.kv_cache import KvCache
 from ..model.network import MolmoActNetwork, Prompt
 from .contract import Question, require_room
 from .sight import Sight
+from .torch_steps import Steps
 
 # Room for two pictures of four enlarged crops and an answer of 512 tokens.
 CAPACITY = 2560
@@ -17,25 +18,32 @@ class TorchRuntime:
     """Run a network on the device and in the type that its weights have; see the Runtime contract.
 
     legal: ids that scores are wanted of, None = all. threads: one by default, the cell's other processes need theirs.
+    graphs: decode in steps of fixed sizes, which are CUDA graphs on a GPU; None = on a GPU.
     """
 
     name = "torch"
 
-    def __init__(self, network: MolmoActNetwork, threads: int = 1, legal=None, capacity: int = CAPACITY):
+    def __init__(
+        self,
+        network: MolmoActNetwork,
+        threads: int = 1,
+        legal=None,
+        capacity: int = CAPACITY,
+        graphs: bool | None = None,
+    ):
         torch.set_num_threads(threads)
         self.network, self.config = network.eval(), network.config
         decoder, weight = network.config.decoder, network.lm_head.weight
         self.capacity = decoder.learned_positions or capacity
         self.cache = KvCache(decoder, 1, self.capacity, weight.dtype, weight.device)
         self.device, self._sight = weight.device, Sight(network.config, self._look)
-        self.restrict(np.arange(decoder.vocab_size) if legal is None else legal)
-
-    def restrict(self, legal) -> None:
-        """Score these ids alone from now on: the other rows of the output layer are not even read."""
-        self.legal = np.asarray(legal)
-        weight = self.network.lm_head.weight
+        self.legal = np.arange(decoder.vocab_size) if legal is None else np.asarray(legal)
+        # the other rows of the output layer are not even read
         whole = len(self.legal) == len(weight)
         self._head = weight if whole else weight[torch.from_numpy(self.legal).to(weight.device)].detach()
+        on_gpu = weight.device.type == "cuda"
+        wanted = on_gpu if graphs is None else graphs
+        self._steps = Steps(network, self.cache, self._head, capture=on_gpu) if wanted else None
 
     @property
     def length(self) -> int:
@@ -70,6 +78,9 @@ class TorchRuntime:
     def extend(self, ids) -> np.ndarray:
         """Read answer tokens; see the contract. InvalidData when there is no room."""
         require_room(self, len(ids))
+        scores = self._steps.run(ids) if self._steps else None
+        if scores is not None:
+            return scores.float().cpu().numpy()
         return self._scores(self._read(self.network.embed(self._ids(ids))))
 
     def _look(self, question: Question):

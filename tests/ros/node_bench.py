@@ -16,10 +16,10 @@ class Bench:
 
     def __init__(self, module: str, domain: int, **parameters):
         self.environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        arguments = [f"-p {name}:={value}" for name, value in parameters.items()]
+        arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
         command = f"from molmoact_ros.nodes.{module} import main; main()"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", command, "--ros-args", *" ".join(arguments).split()],
+            [sys.executable, "-c", command, "--ros-args", *arguments],
             env=self.environment,
             stderr=subprocess.PIPE,
             text=True,

@@ -11,6 +11,7 @@ from rclpy.serialization import deserialize_message, serialize_message  # noqa: 
 
 from molmoact_ros.errors import InvalidData  # noqa: E402
 from molmoact_ros.geometry import rotation_from_rpy, transform  # noqa: E402
+from molmoact_ros.latency import SectionCost  # noqa: E402
 from molmoact_ros.nodes import convert  # noqa: E402
 from molmoact_ros.types import ActionChunk, Command, DepthTokens, Frame, Plan, Refusal, RobotState, Trace  # noqa: E402
 
@@ -21,7 +22,9 @@ STATE = RobotState(STAMP, RNG.normal(size=7), RNG.normal(size=7), POSE, 0.04, RN
 TOKENS = DepthTokens(STAMP, RNG.integers(0, 128, (10, 10)), 128, "model")
 TRACE = Trace(STAMP, [[0.0, 255.0], [12.5, 7.25]], (320, 240), "operator")
 CHUNK = ActionChunk(STAMP, 0.2, RNG.normal(size=(8, 7)), "absolute_base")
-PLAN = Plan(7, "pick up the red cube", TOKENS, TRACE, CHUNK, {"prefill": 12.5, "total": 80.0})
+COSTS = {"prefill": SectionCost(12.5, 27, 1), "depth": SectionCost(40.0, 102, 31, 80, 62)}
+LATENCY_MS = {"prefill": 12.5, "depth": 40.0, "total": 80.0}
+PLAN = Plan(7, "pick up the red cube", TOKENS, TRACE, CHUNK, LATENCY_MS, COSTS)
 COMMAND = Command(STAMP, STAMP + 5, 9, 7, "joint", RNG.normal(size=(1, 7)), [0.08])
 
 

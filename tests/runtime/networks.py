@@ -7,17 +7,20 @@ import numpy as np
 import published_checkpoint as published
 import torch
 
+from molmoact_ros.model.loading import load_network
 from molmoact_ros.perception.raster import resize
 from molmoact_ros.places import data_root
 from molmoact_ros.reasoning.factory import open_form
 from molmoact_ros.reasoning.manifest import load_manifest
 from molmoact_ros.reasoning.probes import FILE, load_probes
 from molmoact_ros.runtime import engine_manifest
-from molmoact_ros.runtime.factory import open_runtime, source_files
 from molmoact_ros.runtime.export import CAPACITY, DECODER, VISION, write_graphs
+from molmoact_ros.runtime.factory import open_runtime, source_files
+from molmoact_ros.runtime.torch_runtime import TorchRuntime
 
 ROOT = Path(__file__).resolve().parents[2]
-BACKENDS = ("torch", "onnx-native", "onnx-compat")
+# torch-steps: windows of fixed sizes, which a GPU runs as CUDA graphs.
+BACKENDS = ("torch", "torch-steps", "onnx-native", "onnx-compat")
 
 
 def embedded(folder) -> Path:
@@ -62,6 +65,8 @@ def open_backend(folder, backend: str, form):
     """Open a checkpoint with one of BACKENDS, exporting it when needed."""
     torch.manual_seed(0)
     name, _, kind = backend.partition("-")
+    if kind == "steps":
+        return TorchRuntime(load_network(folder), legal=form.grammar.legal, graphs=True)
     if kind:
         copy = Path(f"{folder}-{kind}")
         if not copy.is_dir():

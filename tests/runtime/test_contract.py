@@ -51,7 +51,10 @@ def test_it_says_what_torch_says(opened):
     for i in range(len(opened.questions)):
         expected = answer(opened, opened.reference, i, pace=Pace(0))
         np.testing.assert_array_equal(answer(opened, i=i, pace=Pace(0)).ids, expected.ids)
-        scores = [r.prefill(opened.questions[i], expected.ids)[:, opened.columns(r)] for r in (opened.runtime, opened.reference)]
+        scores = [
+            r.prefill(opened.questions[i], expected.ids)[:, opened.columns(r)]
+            for r in (opened.runtime, opened.reference)
+        ]
         assert networks.same(*scores), np.abs(scores[0] - scores[1]).max()
 
 

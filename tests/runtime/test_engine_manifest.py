@@ -17,10 +17,9 @@ def folder(tmp_path):
     for name in ("decoder.plan", "vision.plan"):
         (tmp_path / name).write_bytes(name.encode() * 1000)
     files = {path.name: checksum(path) for path in tmp_path.glob("*.plan")}
-    EngineManifest(
-        backend="tensorrt_rtx", form="native", precision="int4", compute_capability="8.9", versions={**HERE, "onnx": "1"},
-        source=SOURCE, files=files, capacity=2048, parity={"tokens_equal": 1.0}, legal=(3, 5, 8),
-    ).write(tmp_path)  # fmt: skip
+    versions = {**HERE, "onnx": "1"}
+    figures = {"capacity": 2048, "parity": {"tokens_equal": 1.0}, "legal": (3, 5, 8)}
+    EngineManifest("tensorrt_rtx", "native", "int4", "8.9", versions, SOURCE, files, **figures).write(tmp_path)
     return tmp_path
 
 

@@ -50,7 +50,7 @@ def _run(path, outputs=("logits",)):
 
 def _amax(source, tmp_path):
     """Calibrate as a caller would: the activations become outputs."""
-    names = activations(source)
+    names = list(activations(source))
     model = onnx.load(source)
     model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     onnx.save(model, tmp_path / "watched.onnx")
@@ -115,6 +115,12 @@ def test_quantised_decoders_run_and_answer_alike(source, tmp_path):
     assert _likeness(_run(tmp_path / "fp8.onnx")[0], exact) > 0.995
     for name in ("int4", "fp8"):
         assert sum(path.stat().st_size for path in tmp_path.glob(f"{name}.onnx*")) < source.stat().st_size / 2
+
+
+def test_activations_are_named_with_the_layer_they_enter(source):
+    layers = activations(source).values()
+    assert len(layers) == 4 * embedded(WORDS).decoder.num_hidden_layers
+    assert "model.transformer.blocks.0.mlp.ff_proj.weight" in layers
 
 
 def test_an_activation_without_amax_is_named(source, tmp_path):

@@ -5,18 +5,20 @@ TensorRT-RTX compiles for a named compute capability; running what came out need
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
 from molmoact_ros.errors import InvalidData, MissingPart
 from molmoact_ros.model.config import DecoderConfig, NetworkConfig, VitConfig, embedded
-from molmoact_ros.model.export import ExportPlan, export_decoder, export_vision
+from molmoact_ros.model.export import ExportPlan, decoder_inputs, export_decoder, export_vision
 from molmoact_ros.model.network import MolmoActNetwork
 from molmoact_ros.runtime import tensorrt_module
 from molmoact_ros.runtime.cuda_buffers import decode, device_capability, encode
+from molmoact_ros.runtime.embedding import visible
 from molmoact_ros.runtime.engine_manifest import EngineManifest, checksum, read, refuse
 from molmoact_ros.runtime.onnx_precision import activations, write_fp8, write_int4
-from molmoact_ros.runtime.tensorrt_builder import build, decoder_profiles
+from molmoact_ros.runtime.tensorrt_builder import build, decoder_profiles, engine_graph
 from molmoact_ros.runtime.tensorrt_engine import within
 from molmoact_ros.runtime.tensorrt_module import RTX, find_module, runtime_versions
 from molmoact_ros.runtime.tensorrt_runtime import TensorRtRuntime, padded, padded_rows
@@ -65,14 +67,36 @@ def test_a_decoder_compiles_for_every_target(graphs, tmp_path, name, target):
     assert size == (tmp_path / "decoder.plan").stat().st_size > 1_000_000
 
 
-@pytest.mark.parametrize("form", ["native", "compat"])
-def test_both_graphs_of_an_embedded_network_compile(tmp_path, form):
-    network = MolmoActNetwork(embedded(("cube", "pick", "red"))).eval()
-    plan = ExportPlan(form, 224, np.arange(20, 320))
+def test_both_graphs_of_an_embedded_network_compile(tmp_path):
+    network, eye_sizes = MolmoActNetwork(embedded(("cube", "pick", "red"))).eval(), ({"s": (1, 60, 224)},)
+    plan = ExportPlan("native", 224, np.arange(20, 320))
     onnx.save(export_decoder(network, plan), tmp_path / "decoder.onnx")
     onnx.save(export_vision(network, plan), tmp_path / "vision.onnx")
-    assert _build(tmp_path / "decoder.onnx", tmp_path / "decoder.plan", precision="fp32", profiles=decoder_profiles(224))
-    assert _build(tmp_path / "vision.onnx", tmp_path / "vision.plan", precision="fp32", profiles=({"s": (1, 60, 224)},))
+    for name, sizes in (("decoder", decoder_profiles(224)), ("vision", eye_sizes)):
+        assert _build(tmp_path / f"{name}.onnx", tmp_path / f"{name}.plan", precision="fp32", profiles=sizes) > 0
+
+
+def test_what_the_compiler_gets_answers_as_what_was_exported(tmp_path):
+    torch.manual_seed(0)
+    network = MolmoActNetwork(embedded(("cube", "pick", "red"))).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    plan, (tokens, first) = ExportPlan("native", 224), (5, 7)
+    onnx.save(export_decoder(network, plan), tmp_path / "decoder.onnx")
+    model = engine_graph(tmp_path / "decoder.onnx", "fp32")
+    attention = [node for node in model.graph.node if node.op_type == "Attention"]
+    assert len(attention) == 4 and len({node.input[3] for node in attention}) == 1
+    for node in attention:
+        assert node.attribute.pop().name == "TRT_decomposable"
+    onnx.save(model, tmp_path / "prepared.onnx")
+    given = {name: tensor.numpy() for name, tensor in decoder_inputs(network, plan, tokens).items()}
+    for name in given:
+        if name not in ("positions", "start", "mask"):
+            given[name] = np.random.default_rng(1).normal(size=given[name].shape).astype(np.float32)
+    given |= {"positions": given["positions"] + first, "start": np.array([first]), "mask": visible(first, tokens, 224)}
+    sessions = [onnxruntime.InferenceSession(tmp_path / f"{name}.onnx") for name in ("decoder", "prepared")]
+    expected, found = ({o.name: v for o, v in zip(s.get_outputs(), s.run(None, given))} for s in sessions)
+    assert all(np.allclose(found[name], expected[name], atol=1e-4) for name in expected)
 
 
 def test_int4_engines_are_smaller(graphs, tmp_path):
@@ -117,7 +141,7 @@ def test_graphs_that_do_not_compile_are_refused_with_the_reason(graphs, tmp_path
 def test_a_missing_module_says_what_to_install(monkeypatch, graphs, tmp_path):
     with pytest.raises(InvalidData, match="backend 'cuda'"):
         find_module("cuda")
-    monkeypatch.setitem(tensorrt_module._MODULES, RTX, ("tensorrt_rtx_of_nobody",))
+    monkeypatch.setitem(tensorrt_module.MODULES, RTX, ("tensorrt_rtx_of_nobody",))
     with pytest.raises(MissingPart, match=r"tensorrt_rtx_of_nobody.*pip install 'molmoact_ros\[tensorrt\]'"):
         _build(graphs["fp16"], tmp_path / "a.plan")
 

@@ -25,5 +25,7 @@ def test_a_short_training_learns_to_point_and_can_be_loaded(tmp_path, capsys):
     load_network(tmp_path / "model")
     _, checks = examine(tmp_path / "model", Station(FR3))
     assert first_refusal(checks) is None and len(checks) > 5
+    # It comes exported, and the cell runs the graphs.
+    assert (tmp_path / "model" / "decoder.onnx").is_file() and "exported to" in said
     # A second run finds the demonstrations made.
     assert len(list((tmp_path / "data").glob("*.npz"))) == 2
