@@ -1,6 +1,6 @@
 """What the parts of an answer cost."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,10 @@ class SectionCost:
 
     def plus(self, other: "SectionCost") -> "SectionCost":
         """Return the sum of both."""
-        return SectionCost(*(a + b for a, b in zip(astuple(self), astuple(other))))
+        return SectionCost(
+            self.ms + other.ms,
+            self.tokens + other.tokens,
+            self.passes + other.passes,
+            self.drafted + other.drafted,
+            self.accepted + other.accepted,
+        )

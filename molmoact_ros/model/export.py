@@ -27,11 +27,15 @@ _FOLDED = 4096
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """form: one of FORMS. capacity: tokens that the cache holds. legal: ids that scores are wanted of, None = all."""
+    """form: one of FORMS. capacity: tokens that the cache holds. legal: ids that scores are wanted of, None = all.
+
+    trim: attend to what the mask covers instead of the whole cache: less to compute, but no two steps are alike.
+    """
 
     form: str = "native"
     capacity: int = 2048
     legal: np.ndarray | None = None
+    trim: bool = False
 
     def __post_init__(self):
         if self.form not in FORMS:
@@ -77,11 +81,12 @@ def decoder_inputs(network: MolmoActNetwork, plan: ExportPlan, tokens: int = 3) 
     shape = (1, decoder.num_key_value_heads, plan.capacity, decoder.head_dim)
     names = [f"{kind}_{i}" for kind in ("keys", "values") for i in range(decoder.num_hidden_layers)]
     kind = {"dtype": weight.dtype, "device": weight.device}
+    seen = plan.capacity - 1 if plan.trim else plan.capacity
     return {
         "embeddings": torch.zeros(1, tokens, decoder.hidden_size, **kind),
         "positions": torch.arange(tokens, device=weight.device)[None],
         "start": torch.zeros(1, dtype=torch.int64, device=weight.device),
-        "mask": torch.ones(1, 1, tokens, plan.capacity, dtype=torch.bool, device=weight.device),
+        "mask": torch.ones(1, 1, tokens, seen, dtype=torch.bool, device=weight.device),
         **{name: torch.zeros(shape, **kind) for name in names},
     }
 
@@ -91,7 +96,8 @@ def export_decoder(network: MolmoActNetwork, plan: ExportPlan):
     """Return the decoder step as an onnx.ModelProto; initializers have the names of the checkpoint's tensors."""
     inputs = decoder_inputs(network, plan)
     caches = list(inputs)[_FIXED:]
-    axes = {"embeddings": {1: "s"}, "positions": {1: "s"}, "mask": {2: "s"}}
+    mask = {2: "s", 3: "n"} if plan.trim else {2: "s"}
+    axes = {"embeddings": {1: "s"}, "positions": {1: "s"}, "mask": mask}
     outputs = ["logits", *(f"{name}_out" for name in caches)]
     return _export(DecoderStep(network, plan), inputs, axes, outputs, plan)
 
@@ -117,7 +123,9 @@ def _export(step: nn.Module, inputs: dict, axes: dict, outputs: list[str], plan:
         from onnxscript import optimizer
     except ImportError as error:
         raise missing_package("onnxscript", "export") from error
-    sizes = {name: torch.export.Dim(name, min=1, max=8192) for axis in axes.values() for name in axis.values()}
+    most = {"n": plan.capacity}
+    names = {name for axis in axes.values() for name in axis.values()}
+    sizes = {name: torch.export.Dim(name, min=1, max=most.get(name, 8192)) for name in names}
     shapes = [{axis: sizes[size] for axis, size in axes.get(name, {}).items()} for name in inputs]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

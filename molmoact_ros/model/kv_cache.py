@@ -36,14 +36,17 @@ class SlotCache:
     """Whole buffers with the place to write at and a mask of what may be seen: every shape is the same in each step.
 
     For exports and CUDA graphs. keys, values: a tensor (1, kv_heads, S, head_dim) per layer, replaced by `write`;
-    start (1,) int64; mask (1, 1, s, S), True = may be seen; ops: see attention_ops.
+    start (1,) int64; mask (1, 1, s, n), True = may be seen, n = S or what is filled so far; ops: see attention_ops.
     """
 
     def __init__(self, keys, values, start, mask, ops=EagerOps):
         self.keys, self.values, self.start, self.mask, self.ops = list(keys), list(values), start, mask, ops
 
     def write(self, layer: int, key, value):
-        """Put key and value (1, kv_heads, s, head_dim) at `start`; return the whole buffers."""
+        """Put key and value (1, kv_heads, s, head_dim) at `start`; return as much of the buffers as the mask covers."""
         self.keys[layer] = self.ops.put(self.keys[layer], key, self.start)
         self.values[layer] = self.ops.put(self.values[layer], value, self.start)
-        return self.keys[layer], self.values[layer]
+        covered = self.mask.shape[-1]
+        if covered == self.keys[layer].shape[2]:
+            return self.keys[layer], self.values[layer]
+        return self.keys[layer][:, :, :covered], self.values[layer][:, :, :covered]

@@ -37,7 +37,8 @@ def write_graphs(
     vocabulary = network.config.decoder.vocab_size
     # a head that is nearly whole stays whole: its rows then are the checkpoint's
     known = np.asarray(legal) if len(legal) < vocabulary / 2 else np.arange(vocabulary)
-    plan = export.ExportPlan(form, network.config.decoder.learned_positions or capacity, known)
+    # on a CPU every column of the mask costs; an engine wants steps that are alike
+    plan = export.ExportPlan(form, network.config.decoder.learned_positions or capacity, known, trim=share)
     for name, make in ((VISION, export.export_vision), (DECODER, export.export_decoder)):
         model = make(network, plan)
         if share:

@@ -78,7 +78,7 @@ class OnnxRuntime:
             "embeddings": np.ascontiguousarray(embeddings[None], np.float32),
             "positions": np.arange(self.length, self.length + count)[None],
             "start": np.array([self.length]),
-            "mask": visible(self.length, count, self.capacity),
+            "mask": visible(self.length, count, self.length + count),
         }
         for name, value in given.items():
             self._binding.bind_cpu_input(name, value)
