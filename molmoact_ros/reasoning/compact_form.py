@@ -45,6 +45,12 @@ class CompactForm:
             return Malformed("object_not_in_sight", f"nothing in sight that fits '{instruction}'")
         return parse(self.config.tokens, answer.ids, self.manifest.dims)
 
+    def spell_trace(self, points: np.ndarray) -> dict:
+        """Return points (n, 2) in 0..255 as values by slot name; none for another number than the form has."""
+        if len(points) != MAX_TRACE_POINTS:
+            return {}
+        return {(axis, i): int(value) for i, point in enumerate(points) for axis, value in zip("uv", point)}
+
     def trace(self, values: Mapping) -> np.ndarray | None:
         """Return the points (n, 2) once the trace is whole, None before and where nothing is in sight."""
         if ("v", MAX_TRACE_POINTS - 1) not in values:

@@ -37,8 +37,25 @@ def overdue(stamp_ns: int, dt_s: float, rows: int, due_ns: int) -> int:
     return int(np.clip((due_ns - stamp_ns) // round(dt_s * 1e9), 0, rows - 1))
 
 
+def resumed(points: np.ndarray, tip: np.ndarray) -> np.ndarray:
+    """Return as many points (n, 2) as a trace has, from the tip (2,) along what is left of it: a trace begins at the tip.
+
+    A tip that is not finite (behind the camera) leaves the trace as it is.
+    """
+    count = len(points)
+    if count < 2 or not np.isfinite(tip).all():
+        return points
+    starts, steps = points[:-1], np.diff(points, axis=0)
+    lengths = np.maximum((steps**2).sum(axis=1), 1e-9)
+    shares = np.clip(((tip - starts) * steps).sum(axis=1) / lengths, 0.0, 1.0)
+    apart = ((starts + shares[:, None] * steps - tip) ** 2).sum(axis=1)
+    nearest = int(np.argmin(apart))
+    left = _at(points, np.linspace(nearest + shares[nearest], count - 1, count))
+    return np.concatenate([tip[None], left[1:]])
+
+
 def _at(path: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Interpolate a path (n + 1, c) at fractional places 0..n."""
+    """Interpolate a path (n, c) at fractional places 0..n - 1."""
     below = np.minimum(places.astype(int), len(path) - 2)
     share = (places - below)[:, None]
     return path[below] * (1 - share) + path[below + 1] * share

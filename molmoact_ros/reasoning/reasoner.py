@@ -6,10 +6,11 @@ from typing import Callable
 import numpy as np
 
 from ..errors import InvalidData
+from ..geometry import project
 from ..runtime.decode import Answer, Hints, Pace, decode
-from ..types import ActionChunk, DepthTokens, Frame, Plan, Refusal, Trace
+from ..types import TRACE_RANGE, ActionChunk, DepthTokens, Frame, Plan, Refusal, Trace
 from .answer import Malformed
-from .continuation import continued, overdue
+from .continuation import continued, overdue, resumed
 from .drafts import Drafts
 from .manifest import Manifest
 from .plan_writer import PlanWriter
@@ -114,7 +115,10 @@ class Reasoner:
             return self._drafts.begin(seen, {}, None)
         before, answer, plan = self._last
         same = before == instruction
-        values = answer.values if same else {k: v for k, v in answer.values.items() if k[0] == "depth"}
+        values = {name: value for name, value in answer.values.items() if name[0] == "depth"}
+        if same:
+            points = np.rint(resumed(plan.trace.points, tip_in_image(frame))).clip(0, TRACE_RANGE - 1)
+            values |= self.form.spell_trace(points)
         self._drafts.begin(seen, values, self._moved(plan.chunk, frame) if same else None)
 
     def _moved(self, chunk: ActionChunk, frame: Frame) -> np.ndarray:
@@ -141,6 +145,13 @@ class _Progress:
             self._rows = rows
             bins = [[values["action", row, column] for column in range(dims)] for row in range(rows)]
             self._heard(self._writer.chunk(self._frame, bins))
+
+
+def tip_in_image(frame: Frame) -> np.ndarray:
+    """Return where the gripper's tip is in the first image, (2,) in 0..255 as a trace has it; NaN behind the camera."""
+    pixel = project(frame.robot.T_base_ee[:3, 3], frame.K, frame.T_base_camera)[0]
+    height, width = frame.first_image.shape[:2]
+    return pixel / [width - 1, height - 1] * (TRACE_RANGE - 1)
 
 
 def _depth(tokens: DepthTokens) -> dict:

@@ -59,6 +59,12 @@ class TextForm:
             return Malformed("answer_not_finished", f"no end of answer within {len(answer.ids)} tokens")
         return read_text(self.chat.decode(answer.ids), self.form)
 
+    def spell_trace(self, points: np.ndarray) -> dict:
+        """Return points (n, 2) in 0..255 as values by slot name."""
+        last = len(points) - 1
+        u = {("u", i): int(point[0]) for i, point in enumerate(points)}
+        return u | {("v", i): (int(point[1]), i == last) for i, point in enumerate(points)}
+
     def trace(self, values: Mapping) -> np.ndarray | None:
         """Return the points (n, 2) once the trace is whole, None before."""
         points = []

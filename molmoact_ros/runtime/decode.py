@@ -22,11 +22,8 @@ VISION, PREFILL = "vision", "prefill"
 class Draft(Protocol):
     """Guesses about an answer."""
 
-    def value(self, name: Hashable, said: Mapping) -> Hashable | None:
-        """Return a guess for a slot after the values `said` before it, or None."""
-
-    def rate(self, section: str) -> float:
-        """Return how often guesses in a section are right, 0..1."""
+    def guess(self, name: Hashable, said: Mapping) -> tuple[Hashable, float] | None:
+        """Return a value for a slot after the values `said` before it and how likely it is, 0..1; None without one."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,9 @@ class Known:
 
     values: Mapping
 
-    def value(self, name: Hashable, said: Mapping) -> Hashable | None:
-        """Return the value."""
-        return self.values.get(name)
-
-    def rate(self, section: str) -> float:
-        """Return 1: whoever gave the values trusts them."""
-        return 1.0
+    def guess(self, name: Hashable, said: Mapping) -> tuple[Hashable, float] | None:
+        """Return the value as certain: whoever gave it trusts it."""
+        return (self.values[name], 1.0) if name in self.values else None
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ class Pace:
     """
 
     window: int = 16
-    least: float = 0.2
+    least: float = 0.1
     forced: bool = True
 
 
@@ -151,9 +144,10 @@ class _Decoding:
         while len(window) < self.pace.window and not self._ended(state):
             token = self._certain(state)
             if token is None:
-                value = self.hints.draft.value(self.grammar.name(state), said)
+                value, chance = self.hints.draft.guess(self.grammar.name(state), said) or (None, 0.0)
                 token = None if value is None else self.grammar.toward(state, value)
-                sure *= self.hints.draft.rate(self.grammar.section(state))
+                if not state[1] or not guesses:  # the tokens of one value are right or wrong together
+                    sure *= chance
                 if token is None or guesses and sure < self.pace.least:
                     break
                 guesses.add(len(window))

@@ -158,8 +158,10 @@ def test_a_shape_is_measured_and_the_page_tells(recorded, embedded, tiny, told):
     measured = {"date": "2026-01-02T03:04:05", "cores": 2, "platform": "Linux-x86_64", "gpu": "none", "versions": {}}
     plans = [case for subject, outcomes in embedded for case in cases.cases_of(subject, outcomes)]
     plans += cases.cases_of(tiny, told)
-    report = {"summary": {"command": "molmoact bench …", **cases.summary(plans)}, "cases": plans, "environment": measured}
-    on_gpu = {"summary": {"command": "…", "shape": "7b-d"}, "cases": found, "environment": {**measured, "gpu": "NVIDIA H100"}}
+    summary = {"command": "molmoact bench …", **cases.summary(plans)}
+    report = {"summary": summary, "cases": plans, "environment": measured}
+    summary = {"command": "molmoact bench …", "shape": "7b-d"}
+    on_gpu = {"summary": summary, "cases": found, "environment": {**measured, "gpu": "NVIDIA H100"}}
     page, full = written_page([report]), written_page([report, on_gpu])
     assert "2-core x86_64 machine without a GPU, 2026-01-02" in page and "None" not in page
     unmeasured = [text.count("not measured") for text in (page, full)]
