@@ -1,7 +1,6 @@
 """The nouns of the system: frozen, read-only, checked once when built.
 
-Stamps are nanoseconds of the observation that caused the value; they are carried unchanged from the
-camera to the command. Lengths are metres, angles radians, images are (height, width, channel).
+Stamps are nanoseconds of the observation behind a value, unchanged from the camera to the command. Metres, radians.
 """
 
 from dataclasses import dataclass, field
@@ -115,9 +114,8 @@ class Trace:
     def __post_init__(self):
         points = _frozen_array(self, "points", np.float64, (None, 2))
         _require(1 <= len(points) <= MAX_TRACE_POINTS, f"{len(points)} trace points", "1 to 5")
-        _require(
-            np.all((points >= 0) & (points < TRACE_RANGE)), "a trace point outside the image", "coordinates in 0..255"
-        )
+        inside = np.all((points >= 0) & (points < TRACE_RANGE))
+        _require(inside, "a trace point outside the image", "coordinates in 0..255")
         _require(self.author in ("model", "operator"), f"author '{self.author}'", "'model' or 'operator'")
 
     def pixels(self) -> np.ndarray:
@@ -153,7 +151,7 @@ class ActionChunk:
 
 @dataclass(frozen=True)
 class Plan:
-    """One answer of the model, with the time each section took [ms] and what its decoding cost."""
+    """One answer of the model; the time of each part [ms], what decoding its sections cost."""
 
     plan_id: int
     instruction: str

@@ -38,8 +38,15 @@ def main(options: argparse.Namespace) -> int:
         folder, made = export_graphs(checkpoint, resize, options.form, options.capacity)
     else:
         _require_target(options)
-        wanted = options.backend.replace("-", "_"), options.compute_capability, options.precision or "fp16"
-        folder, made = export_engines(checkpoint, resize, *wanted, options.form, options.capacity)
+        folder, made = export_engines(
+            checkpoint,
+            resize,
+            backend=options.backend.replace("-", "_"),
+            compute_capability=options.compute_capability,
+            precision=options.precision or "fp16",
+            form=options.form,
+            capacity=options.capacity,
+        )
     figures = (
         ", ".join(f"{name} {value:.3g}" for name, value in made.parity.items()) or "not run, that takes such a GPU"
     )

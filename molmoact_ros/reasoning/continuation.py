@@ -38,7 +38,7 @@ def overdue(stamp_ns: int, dt_s: float, rows: int, due_ns: int) -> int:
 
 
 def resumed(points: np.ndarray, tip: np.ndarray) -> np.ndarray:
-    """Return as many points (n, 2) as a trace has, from the tip (2,) along what is left of it: a trace begins at the tip.
+    """Return as many points (n, 2) as a trace has, from the tip (2,), where a trace begins, along what is left of it.
 
     A tip that is not finite (behind the camera) leaves the trace as it is.
     """

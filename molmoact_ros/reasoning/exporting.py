@@ -1,4 +1,4 @@
-"""Export a whole checkpoint: see that it is the pinned one, make its graphs or engines, hold them against torch, pin them."""
+"""Export a whole checkpoint: see that it is the pinned one, make graphs or engines, hold them against torch, pin them."""
 
 from pathlib import Path
 from typing import Callable, Iterator
@@ -30,23 +30,19 @@ def export_graphs(
     return manifest.folder, made
 
 
-def export_engines(
-    checkpoint, prepare: Callable, backend: str, compute_capability: str, precision: str, form: str, capacity: int
-) -> tuple[Path, EngineManifest]:
-    """Build the engines for a GPU into a folder of the checkpoint; backend is RTX or FULL of runtime.tensorrt_module.
+def export_engines(checkpoint, prepare: Callable, **target) -> tuple[Path, EngineManifest]:
+    """Build the engines for a GPU into a folder of the checkpoint; `target` as in runtime.engine_export.Target.
 
     MissingPart names what to install, InvalidData what that GPU or the graph does not allow.
     """
     try:
-        from ..runtime.engine_export import export_engine
+        from ..runtime.engine_export import Target, export_engine
     except ImportError as error:
         raise missing_package(error.name or "torch", "model") from error
     manifest = load_manifest(checkpoint)
     require_pinned(manifest)
     asked = open_form(manifest, prepare)
-    questions = list(probe_questions(asked))
-    where = manifest.folder, asked.grammar, questions
-    return export_engine(*where, backend, compute_capability, precision, form, capacity)
+    return export_engine(manifest.folder, asked.grammar, list(probe_questions(asked)), Target(**target))
 
 
 def require_pinned(manifest: Manifest) -> None:

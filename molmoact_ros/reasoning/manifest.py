@@ -18,7 +18,7 @@ from ..config import build, refuse_unknown
 from ..errors import ConfigError, InvalidData, MissingPart
 from .action_codec import BIN_CENTRES, BIN_EDGES, BINS, ActionCodec
 from .norm_stats import ActionStatistics, action_statistics
-from .statements import EMBEDDED, PUBLISHED, EmbeddedForm, Statements  # noqa: F401  this file is the door to all of a manifest
+from .statements import EMBEDDED, PUBLISHED, EmbeddedForm, Statements  # noqa: F401  the one door to a manifest
 
 SUFFIX = ".yaml"
 _FREE_TEXT = ("notes", "training")

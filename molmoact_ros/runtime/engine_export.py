@@ -1,10 +1,12 @@
 """Build the engines of a checkpoint for a named GPU: graphs in the wanted precision, then TensorRT or TensorRT-RTX."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Sequence
+
+import numpy as np
 
 from ..errors import InvalidData
 from .comparison import compare
@@ -25,55 +27,66 @@ ENGINES = {DECODER: "decoder.plan", VISION: "vision.plan"}
 _MOST_CROPS, _MOST_PLACES = 18, 8192
 
 
-def export_engine(
-    checkpoint,
-    grammar,
-    questions: Sequence[Question],
-    backend: str,
-    compute_capability: str,
-    precision: str = "fp16",
-    form: str = "native",
-    capacity: int = CAPACITY,
-) -> tuple[Path, EngineManifest]:
+@dataclass(frozen=True)
+class Target:
+    """What engines are for. compute_capability: of the GPU, as in "8.9"; capacity: tokens that the cache holds."""
+
+    backend: str
+    compute_capability: str
+    precision: str = "fp16"
+    form: str = "native"
+    capacity: int = CAPACITY
+
+    def __post_init__(self):
+        if self.precision not in _BASE:
+            raise InvalidData(f"precision '{self.precision}'", f"one of {', '.join(_BASE)}", "Choose one of them.")
+
+
+def export_engine(checkpoint, grammar, questions: Sequence[Question], target: Target) -> tuple[Path, EngineManifest]:
     """Write both engines and engine.json into a folder of the checkpoint's own; return the folder and the manifest.
 
     questions: what activations are measured on for fp8. MissingPart names what to install, InvalidData says what a GPU
     of that compute capability cannot run.
     """
-    if precision not in _BASE:
-        raise InvalidData(f"precision '{precision}'", f"one of {', '.join(_BASE)}", "Choose one of them.")
-    require_target(backend, compute_capability, precision)
-    folder = engine_folder(checkpoint, backend, compute_capability, precision)
+    require_target(target.backend, target.compute_capability, target.precision)
+    folder = engine_folder(checkpoint, target.backend, target.compute_capability, target.precision)
     with TemporaryDirectory() as name:
-        made, base = Path(name), _BASE[precision]
-        network, known = write_graphs(checkpoint, made, grammar.legal, form, base, capacity)
-        decoder = _rounded(made, precision, network, known, grammar, questions)
-        config = network.config
-        room = config.decoder.learned_positions or capacity
-        eye = {"s": (1, 32, room)} if config.vit is None else {"t": (1, 2, _MOST_CROPS), "p": (1, 784, _MOST_PLACES)}
-        del network
-        parts = {VISION: (made / VISION, base, (eye,)), DECODER: (decoder, precision, decoder_profiles(room))}
-        for graph, (path, kind, profiles) in parts.items():
-            build(path, made / ENGINES[graph], backend, compute_capability, kind, profiles)
+        made = Path(name)
+        known, capacity, whole = _build(checkpoint, made, grammar, questions, target)
         folder.mkdir(exist_ok=True)
         for engine in ENGINES.values():
             shutil.move(made / engine, folder / engine)
     manifest = EngineManifest(
-        backend=backend,
-        form=form,
-        precision=precision,
-        compute_capability=compute_capability,
-        versions={**versions("torch", "onnx", "onnxscript"), **runtime_versions(backend)},
+        backend=target.backend,
+        form=target.form,
+        precision=target.precision,
+        compute_capability=target.compute_capability,
+        versions={**versions("torch", "onnx", "onnxscript"), **runtime_versions(target.backend)},
         source=source_files(checkpoint),
         files={name: checksum(folder / name) for name in ENGINES.values()},
-        capacity=room,
-        legal=() if len(known) == config.decoder.vocab_size else tuple(map(int, known)),
+        capacity=capacity,
+        legal=() if whole else tuple(map(int, known)),
     )
     manifest.write(folder)
-    if has_gpu() and device_capability() == compute_capability:
+    if has_gpu() and device_capability() == target.compute_capability:
         manifest = replace(manifest, parity=_parity(checkpoint, folder, manifest, grammar, questions))
         manifest.write(folder)
     return folder, manifest
+
+
+def _build(checkpoint, made: Path, grammar, questions, target: Target) -> tuple[np.ndarray, int, bool]:
+    """Build both engines in `made`; return the ids that are scored, the capacity, and whether these are all ids."""
+    base = _BASE[target.precision]
+    network, known = write_graphs(checkpoint, made, grammar.legal, target.form, base, target.capacity)
+    decoder = _rounded(made, target.precision, network, known, grammar, questions)
+    config = network.config
+    del network  # the builder needs the room
+    capacity = config.decoder.learned_positions or target.capacity
+    eye = {"s": (1, 32, capacity)} if config.vit is None else {"t": (1, 2, _MOST_CROPS), "p": (1, 784, _MOST_PLACES)}
+    parts = {VISION: (made / VISION, base, (eye,)), DECODER: (decoder, target.precision, decoder_profiles(capacity))}
+    for graph, (path, precision, profiles) in parts.items():
+        build(path, made / ENGINES[graph], target.backend, target.compute_capability, precision, profiles)
+    return known, capacity, len(known) == config.decoder.vocab_size
 
 
 def _parity(checkpoint, folder: Path, manifest: EngineManifest, grammar, questions) -> dict:

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a CPU: the default where there is no GPU. The key-value cache stays in one place and is bound to it."""
+"""ONNX Runtime on a CPU: the default where there is no GPU. The key-value cache stays in one place, bound to it."""
 
 from pathlib import Path
 

@@ -49,9 +49,9 @@ def embedded(recorded) -> list[tuple[Subject, dict]]:
 @pytest.fixture(scope="module")
 def tiny(recorded) -> Subject:
     """A tiny network of the published layout that says the recorded answers as text."""
-    network = shape._random_network(shape.tiny(), "cpu")
-    form = shape.TextForm(shape._chat(shape.tiny()), shape.text_manifest("unused"))
-    return text_subject(TEXT, shape._runtime(network, form.grammar.legal, graphs=False), form, recorded)
+    network = shape.network_of(shape.tiny(), "cpu")
+    form = shape.TextForm(shape.chat_of(shape.tiny()), shape.text_manifest("unused"))
+    return text_subject(TEXT, shape.runtime_of(network, form.grammar.legal, graphs=False), form, recorded)
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +171,10 @@ def test_a_shape_is_measured_and_the_page_tells(recorded, embedded, tiny, told):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_one_line_says_so(capsys):
     with pytest.raises(MissingPart, match="a device with room"):
-        shape.require("7b-d", "cuda")
-    assert main(["bench", "reasoning", "--shape", "7b-d"]) == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+        shape.require("cuda")
+    for options in (["--shape", "7b-d"], ["--device", "cuda"]):
+        assert main(["bench", "reasoning", *options]) == 1
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_a_page_is_written_from_a_report_alone(tmp_path, capsys):
