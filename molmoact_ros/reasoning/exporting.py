@@ -1,4 +1,4 @@
-"""Export a whole checkpoint: see that it is the pinned one, make graphs or engines, hold them against torch, pin them."""
+"""Export a whole checkpoint: see that it is the pinned one, make graphs or engines, compare them, pin them."""
 
 from pathlib import Path
 from typing import Callable, Iterator

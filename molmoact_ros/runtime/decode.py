@@ -55,7 +55,7 @@ PLAIN = Pace(window=0, forced=False)
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of the answer: `given` values, by slot name, are taken as they are; those of `draft` are checked."""
+    """What is known of an answer: `given` values, by slot name, are taken as they are; those of `draft` are checked."""
 
     given: Mapping = field(default_factory=dict)
     draft: Draft = Known({})

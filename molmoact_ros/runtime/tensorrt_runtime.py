@@ -11,11 +11,11 @@ import numpy as np
 
 from ..errors import InvalidData, MissingPart, MolmoActError
 from ..model.config import NetworkConfig
-from .contract import Question, require_room
+from .cached import TabledRuntime
+from .contract import Question
 from .cuda_buffers import DeviceMemory, Exchange, Stream, device_capability
 from .embedding import TokenTable, visible
 from .engine_manifest import EngineManifest, read, refuse
-from .sight import Sight
 from .tensorrt_engine import Engine
 from .tensorrt_module import find_module, runtime_versions
 
@@ -56,7 +56,7 @@ def open_tensorrt(folders: Sequence[Path], backend: str, config: NetworkConfig, 
     raise max(refusals, key=lambda refusal: refusal[0])[1]
 
 
-class TensorRtRuntime:
+class TensorRtRuntime(TabledRuntime):
     """Run the two engines of `folder`, which fit (`engine_manifest.refuse`); see the Runtime contract.
 
     table: embeddings of the checkpoint. MissingPart without a GPU, InvalidData when an engine cannot be read.
@@ -64,12 +64,10 @@ class TensorRtRuntime:
 
     def __init__(self, folder, config: NetworkConfig, table: TokenTable, manifest: EngineManifest):
         trt, folder = find_module(manifest.backend), Path(folder)
-        self.name, self.config, self.capacity = manifest.backend, config, manifest.capacity
-        self.legal = np.array(manifest.legal or range(config.decoder.vocab_size), np.int64)
-        self._table, self._stream, self.length = table, Stream(), 0
+        super().__init__(config, manifest.legal or range(config.decoder.vocab_size), table)
+        self.name, self.capacity, self._stream = manifest.backend, manifest.capacity, Stream()
         self._eye = Engine(trt, folder / VISION, self._stream)
         self._decoder = Engine(trt, folder / DECODER, self._stream)
-        self._sight = Sight(config, self._look)
         self._most = min(self._decoder.most("embeddings")[1], self.capacity)
         self._given: dict[str, Exchange] = {}
         self._copied: list[tuple[DeviceMemory, DeviceMemory]] = []
@@ -106,32 +104,6 @@ class TensorRtRuntime:
         self._logits = Exchange(most * columns, decoder.kinds["logits"], staged=STEPS[-1] * columns)
         decoder.place("logits", self._logits)
 
-    @property
-    def vision_passes(self) -> int:
-        """Pictures or crops that went through the vision tower since the start."""
-        return self._sight.passes
-
-    @property
-    def vision_ms(self) -> float:
-        """Time of the last look [ms]."""
-        return self._sight.ms
-
-    def rewind(self, length: int) -> None:
-        """Forget all tokens from position `length` on; nothing is copied."""
-        self.length = length
-
-    def prefill(self, question: Question, ids) -> np.ndarray:
-        """Read the question and what follows it; see the contract. InvalidData when there is no room."""
-        features = self._sight.features(question)
-        self.length = 0
-        require_room(self, len(question.ids) + len(ids))
-        return self._read(self._table.asked(question, features, ids), len(question.ids) - 1)
-
-    def extend(self, ids) -> np.ndarray:
-        """Read answer tokens; see the contract. InvalidData when there is no room."""
-        require_room(self, len(ids))
-        return self._read(self._table.rows(ids), 0)
-
     def _read(self, embeddings: np.ndarray, skip: int) -> np.ndarray:
         """Run rows at the next positions; return the scores of all but the first `skip`."""
         count, columns = len(embeddings), len(self.legal)
@@ -156,12 +128,8 @@ class TensorRtRuntime:
             memory.take(written, self._stream)
 
     def _look(self, question: Question) -> np.ndarray:
-        if question.pooled_index is None:
-            picture = np.moveaxis(question.images, -1, 0)[None].astype(np.float32) / np.float32(127.5) - np.float32(1)
-            given, rows = {"image": picture, "ids": question.ids[None]}, self.config.conv.tokens
-        else:
-            index = question.pooled_index
-            given, rows = {"crops": question.images, "pooled_index": index}, len(index)
+        given = self._eye_inputs(question)
+        rows = self.config.conv.tokens if question.pooled_index is None else len(question.pooled_index)
         self._stream.wait()
         for name, array in given.items():
             self._eye.exchange(name, array.size).upload(array, self._stream)
