@@ -105,7 +105,8 @@ class _Decoding:
         self.columns = columns_of(runtime.legal, runtime.config.decoder.vocab_size)
         self.ids: list[int] = []
         self.values: dict = {}
-        self.state, self.waiting, self.asked = grammar.start, 0, False
+        self.state, self.waiting = grammar.start, 0
+        self.asked, self.looks = False, runtime.vision_passes
         self.costs: dict[str, SectionCost] = {}
 
     def run(self, stop, heard) -> Answer | None:
@@ -200,11 +201,11 @@ class _Decoding:
     def _scores(self, tokens) -> np.ndarray:
         if self.asked:
             return self.runtime.extend(tokens)
-        self.asked, self._looks = True, self.runtime.vision_passes
+        self.asked = True
         return self.runtime.prefill(self.question, tokens)
 
     def _charge_question(self, ms: float) -> None:
-        looks = self.runtime.vision_passes - self._looks
+        looks = self.runtime.vision_passes - self.looks
         vision_ms = self.runtime.vision_ms if looks else 0.0
         self._charge(VISION, vision_ms, passes=looks)
         self._charge(PREFILL, ms - vision_ms, tokens=len(self.question.ids), passes=1)

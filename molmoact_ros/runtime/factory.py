@@ -29,10 +29,9 @@ def choose_backend(folder, wanted: str = "auto", device: str = "auto") -> str:
         raise InvalidData(f"backend '{wanted}'", f"one of {', '.join(BACKENDS)}", "Choose one of them.")
     if wanted != "auto":
         return wanted
-    gpu = device not in ("cpu",) and has_gpu()
-    if gpu:
+    if device != "cpu" and has_gpu():
         found = next((name for name in MODULES if engine_folders(folder, name) and _installed(MODULES[name])), None)
-        if found or find_spec("torch"):
+        if found or _torch_sees_gpu():
             return found or "torch"
     if has_graphs(folder) and find_spec("onnxruntime"):
         return "onnx"
@@ -120,6 +119,15 @@ def _require_legal(known, legal, folder) -> None:
 
 def _installed(modules) -> bool:
     return any(find_spec(name) for name in modules)
+
+
+def _torch_sees_gpu() -> bool:
+    """Whether torch is there and was built for this GPU; importing it takes seconds, so ask only where there is one."""
+    if not find_spec("torch"):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def has_gpu() -> bool:

@@ -11,6 +11,8 @@ from typing import Hashable, Mapping, Sequence
 
 import numpy as np
 
+from ..errors import InvalidData
+
 SECTIONS = ("depth", "trace", "action")
 State = tuple[int, tuple[int, ...]]
 
@@ -44,6 +46,13 @@ class Options:
             return None
         fits = [(abs(_number(v) - wanted), ids) for v, ids in self.spellings.items() if ids[: len(path)] == path]
         return min(fits, default=(0, None))[1]
+
+
+def finite(scores: np.ndarray) -> np.ndarray:
+    """Return scores as they are. InvalidData when one is NaN or infinite."""
+    if not np.isfinite(scores).all():
+        raise InvalidData("scores that are NaN or infinite", "numbers", "Use another precision, or check the weights.")
+    return scores
 
 
 def _number(value: Hashable) -> int | None:
@@ -98,9 +107,12 @@ class Grammar:
         return self.slots[min(state[0], self.end - 1)].section
 
     def choose(self, state: State, scores: np.ndarray, columns: np.ndarray) -> int:
-        """Return the allowed token with the highest score; scores (n,) by column, columns as of `columns_of`."""
+        """Return the allowed token with the highest score; scores (n,) by column, columns as of `columns_of`.
+
+        InvalidData for scores that are no numbers: the largest of them would be whatever comes first.
+        """
         ids, lone = self.allowed(state), self.slots[state[0]].lone
-        found = scores[columns[ids]]
+        found = finite(scores[columns[ids]])
         if lone is not None:
             others = found[ids != lone].astype(float)
             peak = others.max()

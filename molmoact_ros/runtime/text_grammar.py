@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidData
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
-from .grammar import Grammar, Options, Slot
+from .grammar import Grammar, Options, Slot, finite
 
 Encode = Callable[[str], Sequence[int]]
 _DEPTH, _TRACE, _ACTION = "{depth}", "{trace}", "{action}"
@@ -129,7 +129,7 @@ class FreeText:
 
     def choose(self, state, scores, columns) -> int:
         """Return the token with the highest score."""
-        return int(self.legal[np.argmax(scores[columns])])
+        return int(self.legal[np.argmax(finite(scores[columns]))])
 
     def name(self, state) -> None:
         """Return no name: there are no slots."""

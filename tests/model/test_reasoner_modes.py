@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from molmoact_ros.perception.raster import resize
 from molmoact_ros.places import data_root
@@ -98,3 +99,11 @@ def test_another_instruction_takes_no_motion_from_the_last_one(probes):
     assert type(answer) is type(fresh)
     if isinstance(answer, Plan):
         np.testing.assert_array_equal(answer.chunk.actions, fresh.chunk.actions)
+
+
+def test_a_network_that_answers_with_nan_is_refused(probes):
+    reasoner = opened("torch")
+    with torch.no_grad():
+        reasoner.runtime.network.lm_head.weight.fill_(float("nan"))
+    answer = reasoner.plan(probes[0].frame, probes[0].instruction)
+    assert isinstance(answer, Refusal) and answer.name == "not_answered"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from molmoact_ros.errors import InvalidData
 from molmoact_ros.model.config import embedded
 from molmoact_ros.model.network import MolmoActNetwork
 from molmoact_ros.reasoning.drafts import Drafts
@@ -128,3 +129,12 @@ def test_costs_add_up(runtime, plain):
     assert sum(cost.tokens for cost in sections.values()) == len(plain.ids)
     assert plain.costs["prefill"].tokens == len(_question(runtime).ids)
     assert set(plain.latency_ms) == {"vision", "prefill", "depth", "trace", "action"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_scores_that_are_no_numbers_are_no_answer(value):
+    runtime = _runtime(0)
+    with torch.no_grad():
+        runtime.network.model.transformer.ln_f.weight[0] = value
+    with pytest.raises(InvalidData, match="NaN or infinite"):
+        decode(runtime, GRAMMAR, _question(runtime))
