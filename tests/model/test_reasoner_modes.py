@@ -104,6 +104,6 @@ def test_another_instruction_takes_no_motion_from_the_last_one(probes):
 def test_a_network_that_answers_with_nan_is_refused(probes):
     reasoner = opened("torch")
     with torch.no_grad():
-        reasoner.runtime.network.lm_head.weight.fill_(float("nan"))
+        reasoner.runtime._head.fill_(float("nan"))
     answer = reasoner.plan(probes[0].frame, probes[0].instruction)
     assert isinstance(answer, Refusal) and answer.name == "not_answered"
