@@ -11,8 +11,15 @@ TOOLS = {
     "launch": ("launcher", "start a robot cell: molmoact launch franka sim:=true instruction:='pick up the red cube'"),
     "demo": ("evaluation.demo", "start the simulated cell, give it an instruction and show what happens"),
     "eval": ("evaluation.suite", "run a suite of episodes in closed loop and report"),
+    "bench": (
+        "evaluation.bench.cli",
+        "measure how fast plans are made, against one token per pass: molmoact bench reasoning",
+    ),
     "doctor": ("evaluation.doctor", "check a checkpoint before it may move an arm: molmoact doctor models/embedded"),
-    "export": ("evaluation.export", "make graphs or engines of a checkpoint: molmoact export models/embedded --backend onnx"),
+    "export": (
+        "evaluation.export",
+        "make graphs or engines of a checkpoint: molmoact export models/embedded --backend onnx",
+    ),
     "parity": ("evaluation.parity.cli", "compare the model's code with golden data of the reference implementation"),
     "train": ("learning.cli", "train the models that the simulated cell ships with"),
     "params": ("parameter_table", "print every option of every node: default, unit, range"),

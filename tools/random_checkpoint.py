@@ -1,7 +1,7 @@
 """Write a checkpoint of random weights in the published layout: `.venv/bin/python tools/random_checkpoint.py FOLDER`.
 
 It has every file that the native code reads of a MolmoAct checkpoint, at full size (7b-d, 7b-o) or with a small network
-(tiny), and FOLDER.yaml, its manifest, beside it. It serves to measure loading; what it answers is noise.
+(30m, tiny), and FOLDER.yaml, its manifest, beside it. It serves to measure loading; what it answers is noise.
 
 Weights are one block of normal numbers (deviation 0.02) that repeats from tensor to tensor, norm weights are 1. Memory
 stays at a few times that block, because tensors go straight to the file. Names and shapes are those of the network that
@@ -91,10 +91,27 @@ CLIP = {
 }
 # The vocabulary and the image sizes of 7b-d, so that its tokenizer and its image settings fit.
 TINY = {"hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "intermediate_size": 32}
+# About 30 million parameters in the decoder's blocks: what a CPU computes in a few milliseconds.
+SMALL = {
+    "hidden_size": 512,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "head_dim": 64,
+    "intermediate_size": 1856,
+}
+SMALL_EYE = {"hidden_size": 128, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 32}
 # size -> llm, vit, taps of the vit, filling of absent patches, image settings
 SIZES = {
     "7b-d": (QWEN, SIGLIP, [-3, -9], None, ImageProcessorConfig.molmoact_7b_d()),
     "7b-o": (OLMO, CLIP, [-2, -9], "pad_and_partial_pad", ImageProcessorConfig.molmoact_7b_o()),
+    "30m": (
+        QWEN | SMALL,
+        SIGLIP | SMALL_EYE | {"intermediate_size": 344, "num_hidden_layers": 9},
+        [-3, -9],
+        None,
+        ImageProcessorConfig.molmoact_7b_d(),
+    ),
     "tiny": (
         QWEN | TINY | {"num_hidden_layers": 2},
         SIGLIP | TINY | {"num_hidden_layers": 9},
@@ -247,7 +264,7 @@ def manifest(options: argparse.Namespace) -> dict:
         "name": f"random-{options.size}",
         "layout": "molmoact_v1",
         "source": f"tools/random_checkpoint.py --size {options.size} --dtype {options.dtype} --seed {options.seed}",
-        "dtype": "float32" if options.size == "tiny" else "bfloat16",
+        "dtype": "bfloat16" if options.size in ("7b-d", "7b-o") else "float32",
         "cameras": ["front", "wrist"],
         "arms": 1,
         "horizon": 8,

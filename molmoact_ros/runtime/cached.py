@@ -54,7 +54,13 @@ class TabledRuntime(CachedRuntime):
 
     def __init__(self, config: NetworkConfig, legal, table: TokenTable):
         super().__init__(config, legal)
-        self._embed, self._ask = table.rows, table.asked
+        self._table = table
+
+    def _embed(self, ids) -> np.ndarray:
+        return self._table.rows(ids)
+
+    def _ask(self, question: Question, features, ids) -> np.ndarray:
+        return self._table.asked(question, features, ids)
 
     def _eye_inputs(self, question: Question) -> dict[str, np.ndarray]:
         """Return the inputs of the exported eye by name, see model/export.py."""
