@@ -16,7 +16,7 @@ from .reasoner import Reasoner
 from .text_form import TextForm
 
 # From this many weights on a CPU's pass takes about as long for 8 tokens as for one.
-_LARGE, _BOLD, _CAREFUL = 10_000_000, 0.05, 0.3
+_LARGE, _BOLD, _CAREFUL = 10_000_000, 0.05, 0.4
 _NOT_RUN = Check("dead head", "not run", ran=False)
 
 

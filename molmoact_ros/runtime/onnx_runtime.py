@@ -50,8 +50,9 @@ class OnnxRuntime(TabledRuntime):
         }
         for name, value in given.items():
             self._binding.bind_cpu_input(name, value)
-        self._binding.bind_output("logits", "cpu")
+        scores = np.empty((1, count, len(self.legal)), np.float32)
+        # written where it is wanted: fetching outputs would wrap every cache as well
+        self._binding.bind_output("logits", "cpu", 0, np.float32, scores.shape, scores.ctypes.data)
         self._decoder.run_with_iobinding(self._binding)
         self.length += count
-        # the caches were bound before
-        return self._binding.get_outputs()[-1].numpy()[0, skip:]
+        return scores[0, skip:]
