@@ -14,7 +14,7 @@ EXTRAS = {
     "onnx": ["onnxruntime>=1.32", "safetensors>=0.4", "opencv-python-headless>=4.8"],
     "model": ["torch>=2.4", "safetensors>=0.4", "tokenizers>=0.21", "opencv-python-headless>=4.8"],
     "export": ["onnx>=1.23", "onnxscript>=0.7"],
-    "tensorrt": ["tensorrt-rtx-cu13-libs>=1.7", "tensorrt-rtx-cu13-bindings>=1.7", "cuda-bindings>=13.0.3,<14"],
+    "tensorrt": ["tensorrt-rtx-cu13-libs>=1.7", "tensorrt-rtx-cu13-bindings>=1.7", "cuda-bindings>=13.0.3,<14", "safetensors>=0.4"],
     "sim": ["mujoco>=3.2", "franky-sim>=1.0.4", "franky-control>=2.0", "opencv-python-headless>=4.8"],
     "robot": ["franky-control>=2.0"],
     "replay": ["rosbags>=0.11", "mcap>=1.2", "mcap-ros2-support>=0.5"],

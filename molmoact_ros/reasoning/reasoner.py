@@ -21,8 +21,8 @@ class Reasoner:
     """Runs one checkpoint. `form` knows its questions and answers (CompactForm or TextForm).
 
     depth_mode: what the sensor's depth tokens are for. `generate`: nothing, the model writes its own; `draft`: guesses
-    that are checked, the answer is the same; `force`: taken as the model's own. accelerated: whether guesses are made
-    at all. Not thread-safe: it remembers its last answer.
+    that are checked, the answer is the same; `force`: taken as the model's own, where there are any. Tokens of another
+    code book than the model's are left out. Not thread-safe: it remembers its last answer.
     """
 
     def __init__(self, runtime, form, manifest: Manifest, arm_names: tuple[str, ...] = ("fr3",),
@@ -65,6 +65,8 @@ class Reasoner:
         question = self.form.question(frame, instruction)
         if isinstance(question, Malformed):
             return self._writer.write(frame, instruction, question)
+        if sensor is not None and sensor.codebook_size != self.form.codes:
+            sensor = None
         self._begin(frame, instruction, sensor)
         hints = Hints(self._given(frame, sensor, executed_until_ns), self._drafts)
         prepared_ms = (time.perf_counter() - began) * 1e3
@@ -79,7 +81,7 @@ class Reasoner:
         if answer is None:
             name = reasons[-1]
             return None if name == "cancelled" else Refusal(frame.stamp_ns, name, "stopped before its end", instruction)
-        return self._keep(frame, instruction, answer, sensor, prepared_ms)
+        return self._keep(frame, instruction, answer, prepared_ms)
 
     def probe(self, probe: Probe) -> Plan | Refusal | None:
         """Answer a probe; its depth codes are a draft, which saves most of the time and changes nothing."""
@@ -89,12 +91,11 @@ class Reasoner:
         """Make no guesses from what was said before."""
         self._last, self._answer, self._drafts = None, None, Drafts()
 
-    def _keep(self, frame, instruction, answer, sensor, prepared_ms) -> Plan | Refusal:
+    def _keep(self, frame, instruction, answer, prepared_ms) -> Plan | Refusal:
         self._answer = answer
         parts = self.form.read(answer, instruction)
-        plan = self._writer.write(
-            frame, instruction, parts, {"prepare": prepared_ms, **answer.latency_ms}, answer.costs
-        )
+        times = {"prepare": prepared_ms, **answer.latency_ms}
+        plan = self._writer.write(frame, instruction, parts, times, answer.costs)
         self._drafts.learn(answer)
         self._last = (instruction, answer, plan) if isinstance(plan, Plan) else None
         return plan

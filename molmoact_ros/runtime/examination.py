@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ..errors import InvalidData
+from ..errors import InvalidData, MissingPart
 from ..model.config_file import network_config
 from . import engine_manifest
-from .factory import choose_backend, source_files
+from .factory import choose_backend, engine_folders, source_files
 
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 
@@ -26,13 +26,26 @@ def examine_weights(folder, image_size: tuple[int, int] | None = None, backend: 
     if (conv.image_size if conv else None) != image_size:
         found = f"pictures of size {image_size or 'None'} for the network in '{folder}'"
         raise InvalidData(found, f"{conv.image_size if conv else 'a published network'}", "Correct the manifest.")
-    if choose_backend(folder, backend) == "onnx":
+    chosen = choose_backend(folder, backend)
+    if chosen == "torch":
+        from ..model.loading import check_headers
+
+        return check_headers(folder)
+    if chosen == "onnx":
         manifest = engine_manifest.read(folder)
         engine_manifest.refuse(folder, manifest, source_files(folder), {}, "")
         return f"{manifest.form} graphs of these weights, {manifest.capacity} tokens"
-    from ..model.loading import check_headers
+    return _examine_engines(folder, chosen)
 
-    return check_headers(folder)
+
+def _examine_engines(folder, backend: str) -> str:
+    """Look for engines of these weights; whether one fits this GPU shows when it is opened."""
+    source = source_files(folder)
+    fits = [path.name for path in engine_folders(folder, backend) if engine_manifest.read(path).source == source]
+    if not fits:
+        found = f"no {backend} engine of these weights in '{folder}'"
+        raise MissingPart(found, "one for this GPU", f"Run: molmoact export CHECKPOINT --backend {backend.replace('_', '-')}")
+    return f"engines of these weights: {', '.join(fits)}"
 
 
 def examine_tokenizer(folder, tokens, strings) -> str:

@@ -97,7 +97,7 @@ def _open_engine(folder, legal, backend: str, files: dict):
 
     folders = engine_folders(folder, backend)
     if not folders:
-        raise MissingPart(f"no {backend} engine in '{folder}'", "one for this GPU", f"{_EXPORT} {backend}")
+        raise MissingPart(f"no {backend} engine in '{folder}'", "one for this GPU", f"{_EXPORT} {backend.replace('_', '-')}")
     config = network_config(folder)
     runtime = open_tensorrt(folders, backend, config, files)
     _require_legal(runtime.legal, legal, folder)

@@ -107,3 +107,10 @@ def test_a_network_that_answers_with_nan_is_refused(probes):
         reasoner.runtime._head.fill_(float("nan"))
     answer = reasoner.plan(probes[0].frame, probes[0].instruction)
     assert isinstance(answer, Refusal) and answer.name == "not_answered"
+
+
+def test_depth_tokens_of_another_code_book_are_left_out(probes):
+    strange = DepthTokens(0, probes[0].codes, 512, "sensor")
+    plan = opened(depth_mode="force").plan(probes[0].frame, probes[0].instruction, strange)
+    expected = opened(depth_mode="generate").plan(probes[0].frame, probes[0].instruction)
+    np.testing.assert_array_equal(plan.depth_tokens.codes, expected.depth_tokens.codes)

@@ -9,7 +9,8 @@ from molmoact_ros.cli import main
 from molmoact_ros.errors import InvalidData, MissingPart
 from molmoact_ros.reasoning.manifest import load_manifest
 from molmoact_ros.runtime import engine_manifest
-from molmoact_ros.runtime.factory import choose_backend, engine_folders, open_runtime
+from molmoact_ros.runtime.examination import examine_weights
+from molmoact_ros.runtime.factory import choose_backend, engine_folders, open_runtime, source_files
 
 RTX = ["--backend", "tensorrt-rtx"]
 
@@ -107,3 +108,15 @@ def test_a_backend_that_is_not_there_is_named(folder, legal, monkeypatch):
         choose_backend(folder, "abacus")
     with pytest.raises(MissingPart, match="molmoact export"):
         open_runtime(folder, legal, "tensorrt")
+
+
+def test_the_gate_knows_engines_of_these_weights_without_torch(folder):
+    (folder / "tensorrt_rtx-sm89-test").mkdir(exist_ok=True)
+    manifest = engine_manifest.EngineManifest(
+        "tensorrt_rtx", "native", "fp16", "8.9", {}, source_files(folder), {"decoder.plan": "0" * 64}, 224
+    )
+    manifest.write(folder / "tensorrt_rtx-sm89-test")
+    size = load_manifest(folder).image_size
+    assert "sm89-test" in examine_weights(folder, size, "tensorrt_rtx")
+    with pytest.raises(MissingPart, match="no tensorrt engine"):
+        examine_weights(folder, size, "tensorrt")
