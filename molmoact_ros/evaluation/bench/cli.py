@@ -14,6 +14,7 @@ from .cases import agree, cases_of, line, summary
 from .cycles import cycles
 from .measure import run
 from .models import EMBEDDED, MODELS, RANDOM, modes_of, subjects
+from .modes import MODES
 from .page import written_page
 
 BACKENDS = ("torch", "onnx", "tensorrt", "tensorrt_rtx")
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", default=RECORD, metavar="NPZ", help="the recording; made when it is not there")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="what is measured")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS), help="on which of these")
+    parser.add_argument("--modes", nargs="+", choices=list(MODES), help="which, besides plain; default: all that apply")
     parser.add_argument("--window", type=int, default=16, help="guessed tokens that are checked per pass at most")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")
     parser.add_argument("--work", metavar="FOLDER", help="keep the checkpoints made for this here; else none is")
@@ -68,7 +70,8 @@ def _all(options, recorded, work) -> tuple[dict, list[dict]]:
         before, runtimes = None, {}
         for subject in subjects(model, recorded, work, options.backends, options.threads):
             text = model not in (EMBEDDED, RANDOM)
-            outcomes = run(subject, modes_of(model), options.window, options.text_cycles if text else 0)
+            modes = [m for m in modes_of(model) if m.name in ("plain", *(options.modes or MODES))]
+            outcomes = run(subject, modes, options.window, options.text_cycles if text else 0)
             added = cases_of(subject, outcomes)
             cases += added
             print("\n".join(map(line, added)), flush=True)
@@ -104,7 +107,8 @@ def _command(options) -> str:
     if options.shape:
         return f"{words} --shape {options.shape} --device {options.device}"
     names = " ".join(f"'{name}'" if " " in name else name for name in options.models)
-    return words if tuple(options.models) == MODELS else f"{words} --models {names}"
+    words = words if tuple(options.models) == MODELS else f"{words} --models {names}"
+    return f"{words} --modes {' '.join(options.modes)}" if options.modes else words
 
 
 def _save(options, figures: dict, cases: list[dict]) -> None:
