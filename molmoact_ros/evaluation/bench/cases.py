@@ -90,7 +90,7 @@ def summary(cases: list[dict]) -> dict:
     force = _find(cases, EMBEDDED, "force")
     best = _find(cases, EMBEDDED, BEST)
     figures = {"identical": bool(exact) and all(case["identical"] for case in exact)}
-    for model, ending in ((TEXT, ""), (TEXT_7, "_8x7")):
+    for model, ending in ((TEXT_7, ""), (TEXT, "_8x4")):
         text = _find(cases, model, BEST, "onnx")
         figures |= {f"{name}{ending}": text.get(name) for name in _RATIOS}
     for case in cases:
