@@ -44,7 +44,8 @@ def _examine_engines(folder, backend: str) -> str:
     fits = [path.name for path in engine_folders(folder, backend) if engine_manifest.read(path).source == source]
     if not fits:
         found = f"no {backend} engine of these weights in '{folder}'"
-        raise MissingPart(found, "one for this GPU", f"Run: molmoact export CHECKPOINT --backend {backend.replace('_', '-')}")
+        flag = backend.replace("_", "-")
+        raise MissingPart(found, "one for this GPU", f"Run: molmoact export CHECKPOINT --backend {flag}")
     return f"engines of these weights: {', '.join(fits)}"
 
 

@@ -97,7 +97,8 @@ def _open_engine(folder, legal, backend: str, files: dict):
 
     folders = engine_folders(folder, backend)
     if not folders:
-        raise MissingPart(f"no {backend} engine in '{folder}'", "one for this GPU", f"{_EXPORT} {backend.replace('_', '-')}")
+        flag = backend.replace("_", "-")
+        raise MissingPart(f"no {backend} engine in '{folder}'", "one for this GPU", f"{_EXPORT} {flag}")
     config = network_config(folder)
     runtime = open_tensorrt(folders, backend, config, files)
     _require_legal(runtime.legal, legal, folder)
