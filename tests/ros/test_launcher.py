@@ -77,7 +77,12 @@ def test_the_reason_of_a_death_is_told():
 
 @pytest.fixture
 def launcher():
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT], env={**os.environ, **ENVIRONMENT})
+    # tests that run in the background inherit an ignored Ctrl-C, a person's terminal does not
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, **ENVIRONMENT},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     wait_until(lambda: len(psutil.Process(process.pid).children()) == 2)
     children = psutil.Process(process.pid).children(recursive=True)
     assert ready("controller") and ready("eyes")
