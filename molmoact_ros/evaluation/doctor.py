@@ -5,8 +5,8 @@ import argparse
 from ..arms.profile import FR3
 from ..perception.raster import resize
 from ..places import locate
-from ..reasoning.factory import Engine, open_reasoner, pass_gate
 from ..reasoning.config import BACKENDS
+from ..reasoning.factory import Engine, open_reasoner, pass_gate
 from ..reasoning.gate import Check, Station
 from ..reasoning.manifest import manifest_path, pin
 from .report import write_report

@@ -14,6 +14,11 @@ def read_config(folder) -> dict:
     if not path.is_file():
         do = "Give checkpoint:=FOLDER of a whole checkpoint, or make one: molmoact train embedded"
         raise MissingPart(f"no config.json in '{folder}'", "a checkpoint folder", do)
+    return read_object(path)
+
+
+def read_object(path: Path) -> dict:
+    """Return the JSON object that a file of a checkpoint holds. InvalidData when it holds none."""
     try:
         data = json.loads(path.read_text())
     except ValueError as error:

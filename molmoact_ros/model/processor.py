@@ -1,13 +1,13 @@
 """Text and camera images to what the network reads: tokenizer and image processor of one checkpoint, together."""
 
-import json
 from pathlib import Path
 from typing import Sequence
 
 import numpy as np
 import torch
 
-from ..errors import InvalidData, MissingPart
+from ..errors import MissingPart
+from .config_file import read_object
 from .image_processor import ImageProcessor, ImageProcessorConfig
 from .network import Prompt
 from .prompt_ids import prompt_ids
@@ -38,10 +38,4 @@ def load_processor(folder) -> Processor:
     path = Path(folder) / PREPROCESSOR
     if not path.is_file():
         raise MissingPart(f"no {PREPROCESSOR} in '{folder}'", "the image settings", "Fetch the checkpoint again.")
-    try:
-        data = json.loads(path.read_text())
-    except ValueError as error:
-        raise InvalidData(f"'{path}': {error}", "JSON", "Fetch the checkpoint again.") from None
-    if not isinstance(data, dict):
-        raise InvalidData(f"'{path}' holds {type(data).__name__}", "a JSON object", "Fetch the checkpoint again.")
-    return Processor(load_tokenizer(folder), ImageProcessor(ImageProcessorConfig.from_dict(data)))
+    return Processor(load_tokenizer(folder), ImageProcessor(ImageProcessorConfig.from_dict(read_object(path))))

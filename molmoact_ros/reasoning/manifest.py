@@ -4,7 +4,6 @@ Where it comes from, the checksums of its files, and how its answers become moti
 the weights, and a wrong guess moves an arm.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass, fields
@@ -16,6 +15,7 @@ import numpy as np
 
 from ..config import build, refuse_unknown
 from ..errors import ConfigError, InvalidData, MissingPart
+from ..runtime.engine_manifest import checksum as sha256
 from .action_codec import BIN_CENTRES, BIN_EDGES, BINS, ActionCodec
 from .norm_stats import ActionStatistics, action_statistics
 from .statements import EMBEDDED, PUBLISHED, EmbeddedForm, Statements  # noqa: F401  the one door to a manifest
@@ -185,12 +185,6 @@ def _files(path: Path, data: dict) -> dict[str, str]:
         do = "Remove 'files' and run: molmoact doctor MODEL --pin"
         raise ConfigError(f"'{path}': files", "file name: sha256 (64 hex digits)", do)
     return {str(name): str(digest).lower() for name, digest in files.items()}
-
-
-def sha256(path) -> str:
-    """Return the checksum of a file, read in pieces: shards have gigabytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_manifest(path, data: Mapping[str, Any]) -> None:

@@ -1,12 +1,13 @@
 """Run the depth VQ-VAE on ONNX Runtime: needs neither torch nor the code of the network."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InvalidData, MissingPart, missing_package
+from ..errors import InvalidData, MissingPart
+from .engine_manifest import checksum
+from .onnx_session import open_session
 
 ENCODER, DECODER, SEAL = "encoder.onnx", "decoder.onnx", "onnx.json"
 
@@ -20,7 +21,7 @@ class OnnxDepthCoder:
     def __init__(self, folder, threads: int = 1):
         folder = Path(folder)
         self.codebook_size = _check_seal(folder)
-        self._encoder, self._decoder = (_open(folder / name, threads) for name in (ENCODER, DECODER))
+        self._encoder, self._decoder = (open_session(folder / name, threads) for name in (ENCODER, DECODER))
         self.image_size = self._encoder.get_inputs()[0].shape[-1]
 
     def encode(self, image) -> np.ndarray:
@@ -30,24 +31,6 @@ class OnnxDepthCoder:
     def decode(self, codes) -> np.ndarray:
         """Reconstruct the picture (320, 320) float32 of codes (10, 10); values are near 0..1 but not clipped."""
         return self._decoder.run(None, {"codes": np.asarray(codes, np.int64)[None]})[0][0, 0]
-
-
-def _open(path: Path, threads: int):
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise missing_package("onnxruntime", "onnx") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    # a thread that waits must leave its core to the controller
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        # resolved: weights are looked up beside the graph itself, and an installed workspace holds links
-        return onnxruntime.InferenceSession(path.resolve(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own classes share no other base
-        found = f"ONNX Runtime {onnxruntime.__version__} cannot open '{path}' ({str(error)[:160]})"
-        raise InvalidData(found, "a graph that it can run", "Install the version that requirements/ pins.") from error
 
 
 def _check_seal(folder: Path) -> int:
@@ -64,7 +47,7 @@ def _check_seal(folder: Path) -> int:
     for name in {ENCODER, DECODER} | checksums.keys():
         if Path(name).name != name or not (folder / name).is_file():
             raise MissingPart(f"no '{name}' in '{folder}'", f"all files that {SEAL} names", do)
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != checksums.get(name):
+        if checksum(folder / name) != checksums.get(name):
             found = f"'{folder / name}' is not the file that was exported"
             raise InvalidData(found, f"graphs and weights that belong together, by {SEAL}", do)
     return size

@@ -19,7 +19,6 @@ DECODER, VISION = "decoder.onnx", "vision.onnx"
 BACKENDS, FORMS = ("onnx", "tensorrt", "tensorrt_rtx"), ("native", "compat")
 PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int4")
 _DO = "Export again: molmoact export CHECKPOINT"
-_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,8 @@ def read(folder) -> EngineManifest:
 
 def checksum(path) -> str:
     """Return the sha256 of a file, read in pieces."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse(

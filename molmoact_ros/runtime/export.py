@@ -56,8 +56,8 @@ def export_onnx(checkpoint, grammar, questions: list[Question], form: str = "nat
     Writes decoder.onnx, vision.onnx and engine.json; returns the EngineManifest. InvalidData when the two do not say
     the same; the graphs are then removed.
     """
-    from .onnx_runtime import OnnxRuntime
     from .embedding import TokenTable
+    from .onnx_runtime import OnnxRuntime
     from .torch_runtime import TorchRuntime
 
     folder = Path(checkpoint)

@@ -9,8 +9,8 @@ from ...runtime.grammar import SECTIONS
 from ...types import Plan
 from ..report import percentile
 from .measure import Outcome, Subject
-from .modes import BEST, MODES
 from .models import EMBEDDED, TEXT, TEXT_7
+from .modes import BEST, MODES
 
 _RATIOS = ("passes_ratio", "time_ratio", "answer_time_ratio", "cpu_ratio")
 Outcomes = Mapping[int, Outcome]
