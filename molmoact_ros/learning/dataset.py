@@ -1,82 +1,99 @@
-"""The action-reasoning dataset of the embedded model: made from seeds, kept as memory-mapped arrays."""
+"""Make demonstrations from seeds into a folder, one file per job, and read them as Records."""
 
-import json
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from ..sim.layout import COLOURS
-from .demonstrations import TRAINING_SEEDS, episode, snapshot
+from ..errors import MissingPart
+from .demonstrations import episode, require_training_seed, snapshot
+from .records import Records
 
-DEPTH_EVERY = 3
-SNAPSHOTS_PER_JOB = 200
-EPISODES_PER_JOB = 20
-_COLOUR_INDEX = {c: i for i, c in enumerate(COLOURS)}
+# Depth codes cost as much as the picture: every so many frames have them.
+DEPTH_EVERY = 4
+SNAPSHOTS_PER_JOB, EPISODES_PER_JOB = 250, 10
+# Further tables of the same training seeds: episodes and snapshots never share one.
+_EPISODE_VARIANT, _SNAPSHOT_VARIANT = 1, 1001
+_LABELLED = ("image", "state", "chunk", "trace", "trace_length", "points", "far")
 
 
-def _pack(records: list) -> dict:
-    """Stack records into arrays; two labels per frame, for two different targets."""
-    observations, colours, labels, absent = zip(*records)
-    packed = {k: np.stack([o[k] for o in observations]) for k in ("image", "state")}
-    packed["depth_mm"] = np.stack([o["depth_mm"] for o in observations[::DEPTH_EVERY]])
-    packed["colours"] = np.array([[_COLOUR_INDEX[c] for c in pair] for pair in colours], np.uint8)
-    packed["absent"] = np.array([_COLOUR_INDEX[c] for c in absent], np.uint8)
-    for key in labels[0][0]:
-        packed[key] = np.stack([[one[key] for one in pair] for pair in labels])
+def _pack(records: list[dict], episodes: list[int]) -> dict:
+    packed = {key: np.stack([r[key] for r in records]) for key in _LABELLED}
+    packed["depth_mm"] = np.stack([r["depth_mm"] for r in records[::DEPTH_EVERY]])
+    packed["instruction"] = np.array([r["instruction"] for r in records])
+    packed["episode"] = np.array(episodes)
     return packed
 
 
 def _run_job(job) -> str:
-    kind, first_seed, count, path = job
+    kind, first, count, seeds, path = job
     from ..sim.world import World
 
-    world, records = World(), []
-    for seed in range(first_seed, first_seed + count):
+    world, records, episodes = World(), [], []
+    for index in range(first, first + count):
+        seed, variant = index % seeds, index // seeds
         if kind == "episodes":
-            records.extend(episode(world, seed))
+            made = list(episode(world, seed, _EPISODE_VARIANT + variant))
         else:
-            records.append(snapshot(world, seed))
+            made = [one for one in [snapshot(world, seed, _SNAPSHOT_VARIANT + variant)] if one is not None]
+        records.extend(made)
+        episodes.extend([index] * len(made))
     world.renderer.close()
     partial = Path(path).with_suffix(".partial.npz")
-    np.savez(partial, **_pack(records))
+    np.savez(partial, **_pack(records, episodes))
     partial.rename(path)
     return path
 
 
-def collect(output, episodes: int, snapshots: int, processes: int, first_seed: int = TRAINING_SEEDS, say=print) -> None:
-    """Make demonstrations into `output`, one file per job; files that exist are kept, so an interrupted run resumes."""
+def collect(output, episodes: int, snapshots: int, processes: int, seeds: int = 18_000, quiet: bool = False) -> Path:
+    """Make demonstrations into `output`, one file per job; files that exist are kept, so an interrupted run resumes.
+
+    Tables are those of the training seeds 0 .. seeds - 1; when they are used up, further variants of them follow.
+    """
+    require_training_seed(seeds - 1)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     jobs = []
     for kind, total, size in (("episodes", episodes, EPISODES_PER_JOB), ("snapshots", snapshots, SNAPSHOTS_PER_JOB)):
-        for start in range(0, total, size):
-            seed = first_seed + start + (500_000 if kind == "snapshots" else 0)
-            path = output / f"{kind}-{seed}.npz"
+        for first in range(0, total, size):
+            path = output / f"{kind}-{first:07d}.npz"
             if not path.exists():
-                jobs.append((kind, seed, min(size, total - start), str(path)))
-    # A fresh process per job keeps GL contexts from piling up.
-    with get_context("spawn").Pool(processes, maxtasksperchild=8) as pool:
-        for done, path in enumerate(pool.imap_unordered(_run_job, jobs), 1):
-            say(f"demonstrations: {done}/{len(jobs)} {Path(path).name}")
+                jobs.append((kind, first, min(size, total - first), seeds, str(path)))
+    if jobs:
+        # A fresh process now and then keeps GL contexts from piling up.
+        with get_context("spawn").Pool(processes, maxtasksperchild=8) as pool:
+            for _ in tqdm(pool.imap_unordered(_run_job, jobs), "demonstrations", len(jobs), disable=quiet):
+                pass
+    return output
 
 
-class Dataset:
-    """All records of a folder in memory; row i holds one frame with two labelled targets."""
+def load_records(folder, depth_codes=None) -> Records:
+    """Read a folder that `collect` made; `depth_codes(depth_mm (m, h, w)) -> (m, 100)` spells the depth pictures.
 
-    def __init__(self, folder):
-        files = sorted(Path(folder).glob("*-*.npz"))
-        parts = [np.load(f) for f in files]
-        keys = [k for k in parts[0].files if k != "depth_mm"]
-        self.arrays = {k: np.concatenate([p[k] for p in parts]) for k in keys}
-        self.depth_mm = np.concatenate([p["depth_mm"] for p in parts])
-        starts = np.cumsum([0] + [len(p["state"]) for p in parts[:-1]])
-        rows = [s + np.arange(0, len(p["state"]), DEPTH_EVERY) for s, p in zip(starts, parts)]
-        self.depth_rows = np.concatenate(rows)
-
-    def __len__(self):
-        return len(self.arrays["state"])
-
-    def summary(self) -> str:
-        """Return counts as JSON."""
-        return json.dumps({"frames": len(self), "with_depth": len(self.depth_rows)})
+    Without `depth_codes` no picture has codes. MissingPart when the folder holds no demonstrations.
+    """
+    files = sorted(Path(folder).glob("*-*.npz"))
+    if not files:
+        raise MissingPart(f"no demonstrations in '{folder}'", "files made by molmoact train", "Make them first.")
+    parts, numbers, episode, rows, depths = [], {}, [], [], []
+    start = first_episode = 0
+    for file in files:
+        with np.load(file) as shard:
+            part = {key: shard[key] for key in _LABELLED}
+            words = shard["instruction"]
+            part["instruction"] = np.array([[numbers.setdefault(str(w), len(numbers)) for w in row] for row in words])
+            _, local = np.unique(shard["episode"], return_inverse=True)
+            if depth_codes is not None:
+                depths.append(depth_codes(shard["depth_mm"]))
+        episode.append(local + first_episode)
+        rows.append(start + np.arange(0, len(part["state"]), DEPTH_EVERY))
+        start, first_episode = start + len(part["state"]), first_episode + int(local.max()) + 1
+        parts.append(part)
+    arrays = {key: np.concatenate([p.pop(key) for p in parts]) for key in (*_LABELLED, "instruction")}
+    codes = np.concatenate(depths).reshape(-1, 100).astype(np.uint8) if depths else np.zeros((0, 100), np.uint8)
+    depth_rows = np.concatenate(rows) if depths else np.zeros(0, int)
+    return Records(
+        **arrays, episode=np.concatenate(episode), depth_codes=codes, depth_rows=depth_rows,
+        instructions=tuple(numbers),
+    )  # fmt: skip

@@ -1,6 +1,7 @@
 """Scripted demonstrations: episodes with noise and with the cell's delays, every visited frame labelled by the expert.
 
-The data are not kept in the repository; the seeds are. Seeds from `EVALUATION_SEEDS` up are never used here.
+And snapshots: single frames in a state of the task that is put together, each of a fresh table. The data are not kept
+in the repository; the seeds are.
 """
 
 from dataclasses import dataclass
@@ -10,15 +11,19 @@ import numpy as np
 from ..errors import InvalidData
 from ..geometry import project
 from ..perception.raster import resize
-from ..sim.layout import COLOURS, sample_layout
+from ..sim.language import GENERIC, canonical, noun_of, sole_of_its_colour
+from ..sim.layout import FIRST_TEST_SEED, sample_layout
 from ..sim.world import HOME_TIP
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
 from . import expert
+from .other_tasks import absent_task, on_table, other_task
+from .states import put_into_state
 
-EVALUATION_SEEDS = 20_000
-TRAINING_SEEDS = 1_000_000
+LABELS = 3
+ABSENT_SHARE = 0.06
 MODEL_IMAGE = (160, 120)
-MAX_STEPS = 34
+MAX_STEPS = 46
+FAR_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,19 @@ class Disturbance:
 
     @classmethod
     def sample(cls, rng) -> "Disturbance":
-        """Draw delays of 0-0.8 s, replanning every 0.2-0.6 s, tracking lag up to 0.15 s, and noise."""
+        """Draw delays of 0-0.6 s, replanning every 0.2-0.6 s, tracking lag up to 0.15 s, and noise."""
         noisy = rng.random() < 0.5
         return cls(
-            int(rng.integers(0, 5)), int(rng.integers(1, 4)), float(rng.uniform(0, 0.15)),
+            int(rng.integers(0, 4)), int(rng.integers(1, 4)), float(rng.uniform(0, 0.15)),
             float(rng.uniform(0.005, 0.025)) if noisy else 0.0, 0.03 if noisy else 0.0,
         )  # fmt: skip
+
+
+def require_training_seed(seed: int) -> None:
+    """Refuse seeds that are kept for evaluation."""
+    if not 0 <= seed < FIRST_TEST_SEED:
+        found = f"seed {seed}"
+        raise InvalidData(found, f"a training seed below {FIRST_TEST_SEED}", "The others are kept for evaluation.")
 
 
 def trace_points(path, K, T_base_camera, size) -> np.ndarray:
@@ -49,88 +61,130 @@ def trace_points(path, K, T_base_camera, size) -> np.ndarray:
     return np.clip(np.rint(scaled), 0, TRACE_RANGE - 1)
 
 
-def label(frame, cubes: dict, colour: str) -> dict:
-    """Return what the model should answer in this state if `colour` were asked for, and where to look (0..1)."""
-    tip = frame.robot.T_base_ee[:3, 3]
-    scene = expert.Scene(tip, frame.robot.gripper_width_m, cubes[colour])
+def label(frame, world, task) -> dict | None:
+    """Return what the model should answer in this state if `task` were asked: actions, trace, places in the picture.
+
+    None where the way leads out of the picture's half of the world.
+    """
+    layout, tip = world.table.layout, frame.robot.T_base_ee[:3, 3]
+    width = frame.robot.gripper_width_m
+    scene = expert.scene_of(layout, task, world.objects(), world.yaws(), tip, width)
     tips, opens = expert.act(scene, expert.HORIZON)
-    height, width = frame.first_image.shape[:2]
-    trace = trace_points(expert.path_to_end(scene), frame.K, frame.T_base_camera, (width, height))
-    points = project([cubes[colour], tip], frame.K, frame.T_base_camera) / [width, height]
-    far = np.linalg.norm(tip - cubes[colour]) > 0.06
+    height_px, width_px = frame.first_image.shape[:2]
+    trace = trace_points(expert.path_to_end(scene), frame.K, frame.T_base_camera, (width_px, height_px))
+    if not np.isfinite(trace).all():
+        return None
+    goal = expert.goal_of(scene)
+    marks = [scene.target, scene.target if goal is None else goal, tip]
+    points = project(marks, frame.K, frame.T_base_camera) / [width_px, height_px]
+    if goal is None:
+        points[1] = np.nan
+    near = goal if scene.held and goal is not None else scene.target
     return {
-        "actions": np.column_stack([tips, opens]).astype(np.float32),
-        "trace": trace.astype(np.uint8),
-        "points": points.astype(np.float32),
-        "far": far,
-    }
+        "chunk": _rows(tips, opens), "trace": trace.astype(np.uint8), "trace_length": len(trace),
+        "points": points.astype(np.float32), "far": np.linalg.norm(tip - near) > FAR_M,
+    }  # fmt: skip
+
+
+def _rows(tips, opens) -> np.ndarray:
+    """Return rows of poses (h, 7): the gripper points down throughout."""
+    turn = np.tile([np.pi, 0.0, 0.0], (len(tips), 1))
+    return np.column_stack([tips, turn, opens]).astype(np.float32)
+
+
+def nothing() -> dict:
+    """Return the label of a question about something that is not there."""
+    return {
+        "chunk": np.zeros((expert.HORIZON, 7), np.float32), "trace": np.zeros((MAX_TRACE_POINTS, 2), np.uint8),
+        "trace_length": 0, "points": np.full((3, 2), np.nan, np.float32), "far": True,
+    }  # fmt: skip
 
 
 def observation(frame) -> dict:
-    """Return the stored part of a frame: small RGB, proprioception (x, y, z, width [m]), depth in mm."""
+    """Return the stored part of a frame: small RGB, state (7,), depth in mm."""
     depth_mm = resize(frame.depth_m, MODEL_IMAGE) * 1000
+    state = [*frame.robot.T_base_ee[:3, 3], np.pi, 0.0, 0.0, frame.robot.gripper_width_m]
     return {
         "image": resize(frame.first_image, MODEL_IMAGE),
-        "state": np.append(frame.robot.T_base_ee[:3, 3], frame.robot.gripper_width_m).astype(np.float32),
+        "state": np.array(state, np.float32),
         "depth_mm": depth_mm.round().astype(np.uint16),
     }
+
+
+def said(layout, task, rng) -> str:
+    """Say a task in its canonical form; an object is called by a generic word now and then, where its colour does."""
+
+    def phrase(name: str) -> str:
+        plain = sole_of_its_colour(layout, name) and rng.random() < 0.25
+        return f"{layout.item(name).colour} {GENERIC[0] if plain else noun_of(layout, name)}"
+
+    return canonical(task, phrase)
+
+
+def record(world, task, rng) -> dict | None:
+    """Return what is seen now with LABELS labels: the task's own, and what else could be asked of the picture.
+
+    None where the task's own label has no answer.
+    """
+    frame, layout = world.frame(), world.table.layout
+    sentences, labels = [said(layout, task, rng)], [label(frame, world, task)]
+    if labels[0] is None:
+        return None
+    while len(labels) < LABELS:
+        if rng.random() < ABSENT_SHARE:
+            labels.append(nothing())
+            sentences.append(absent_task(layout, rng))
+            continue
+        other = other_task(layout, task, world, rng)
+        found = label(frame, world, other)
+        if found is None:
+            continue
+        labels.append(found)
+        sentences.append(said(layout, other, rng))
+    packed = {key: np.stack([np.asarray(one[key]) for one in labels]) for key in labels[0]}
+    return {**observation(frame), **packed, "instruction": sentences}
 
 
 def _start_tip(rng) -> np.ndarray:
     """Half of the episodes start at home, half anywhere above the table."""
     if rng.random() < 0.5:
         return HOME_TIP + rng.normal(0, 0.01, 3)
-    return rng.uniform([0.32, -0.25, 0.08], [0.64, 0.25, 0.40])
+    return rng.uniform([0.32, -0.28, 0.10], [0.64, 0.28, 0.40])
 
 
-def _absent(layout) -> str:
-    return next(c for c in COLOURS if c not in layout.cubes)
-
-
-def _alternatives(layout, rng) -> list:
-    """Label the frame for its own target and for one of the others, so that only language tells them apart."""
-    others = [c for c in layout.cubes if c != layout.target]
-    return [layout.target, str(rng.choice(others))]
-
-
-def episode(world, seed: int):
-    """Yield one record per step (0.2 s) of a demonstration; stop soon after the cube is lifted."""
-    if EVALUATION_SEEDS <= seed < TRAINING_SEEDS:
-        raise InvalidData(f"seed {seed}", "a training seed", "Seeds 20000..999999 are kept for evaluation.")
-    rng = np.random.default_rng([seed, 7])
-    layout, how = sample_layout(seed), Disturbance.sample(rng)
+def episode(world, seed: int, variant: int = 1):
+    """Yield one record per step (0.2 s) of a demonstration; stop soon after the task is done."""
+    require_training_seed(seed)
+    rng = np.random.default_rng([seed, variant, 7])
+    layout, how = sample_layout(seed, variant), Disturbance.sample(rng)
     world.reset(layout, _start_tip(rng))
     active = pending = None
-    ready_at, lifted = 0, 0
+    ready_at, idle = 0, 0
     for step in range(MAX_STEPS):
-        frame, cubes = world.frame(), world.cubes()
-        colours = _alternatives(layout, rng)
-        labels = [label(frame, cubes, c) for c in colours]
-        yield observation(frame), colours, labels, _absent(layout)
+        one = record(world, layout.task, rng) if on_table(world.objects()[layout.task.target]) else None
+        if one is None:
+            return
+        yield one
         if pending is None and (active is None or step - active[0] >= how.replan_steps):
-            pending = (step, labels[0]["actions"])
+            pending = (step, one["chunk"][0])
             ready_at = step + (how.delay_steps if active else 0)
         if pending is not None and step >= ready_at:
             active, pending = pending, None
         row = active[1][min(step - active[0], expert.HORIZON - 1)]
         goal = row[:3] + rng.normal(0, how.noise_m, 3) * (rng.random() < 0.3)
         goal[2] = max(goal[2], 0.015)
-        opened = (row[3] > 0.5) != (rng.random() < how.flip)
+        opened = (row[6] > 0.5) != (rng.random() < how.flip)
+        before = world.robot().T_base_ee[:3, 3]
         world.step(goal, opened, expert.DT_S, how.lag_s)
-        lifted += world.cubes()[layout.target][2] > 0.18
-        if lifted > 2:
+        idle = idle + 1 if np.linalg.norm(world.robot().T_base_ee[:3, 3] - before) < 0.004 else 0
+        if idle > 2:
             return
 
 
-def snapshot(world, seed: int):
-    """Return one record of a fresh table with the open gripper anywhere: as many layouts as frames, for the eye."""
-    rng = np.random.default_rng([seed, 11])
-    layout = sample_layout(seed)
-    tip = _start_tip(rng)
-    if rng.random() < 0.4:
-        x, y, _ = layout.cubes[layout.target]
-        tip = np.array([x, y, 0.0]) + [*rng.normal(0, 0.04, 2), rng.uniform(0.05, 0.18)]
-    world.reset(layout, tip)
-    frame, cubes = world.frame(), world.cubes()
-    colours = _alternatives(layout, rng)
-    return observation(frame), colours, [label(frame, cubes, c) for c in colours], _absent(layout)
+def snapshot(world, seed: int, variant: int) -> dict:
+    """Return one record of a fresh table in some state of its task: as many layouts as frames, for the eye."""
+    require_training_seed(seed)
+    rng = np.random.default_rng([seed, variant, 11])
+    layout = sample_layout(seed, variant)
+    put_into_state(world, layout, rng)
+    return record(world, layout.task, rng)

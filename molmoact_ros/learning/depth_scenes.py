@@ -3,11 +3,12 @@
 import numpy as np
 
 from ..arms.profile import FR3
-from ..geometry import forward_kinematics, quaternion_from_rotation, rotation_from_rpy, transform
+from ..geometry import forward_kinematics, rotation_from_rpy, transform
 from ..perception.depth_image import InverseDepth, inverse_depth
 from ..sim import scene
-from ..sim.layout import ARM_DOFS, CUBE_HALF_M, FINGER_DOFS, apply_layout, sample_layout
+from ..sim.layout import FIRST_TEST_SEED, sample_layout
 from ..sim.render import CameraRenderer
+from ..sim.table import ARM_DOFS, FINGER_DOFS, Table, place
 from ..sim.world import solve_ik
 
 # The tip's range in training; a little larger than the workspace that the supervisor allows.
@@ -22,19 +23,21 @@ class DepthScenes:
         self.camera = camera
         self.model = scene.compile_model()
         self.renderer = CameraRenderer(self.model, scene.IMAGE_SIZE)
+        self._table = Table(self.model)
         self._data = type(self.renderer.data)(self.model)
 
     def draw(self, seed: int) -> InverseDepth:
-        """Render the scene of `seed`: its layout of cubes, and an arm at home, at work or carrying the target."""
+        """Render the scene of `seed`: a table of a training seed, and an arm at home, at work or carrying an object."""
         rng = np.random.default_rng([seed, 7])
-        layout = sample_layout(seed)
-        apply_layout(self._data, layout)
-        kind = rng.choice(["home", "anywhere", "near_cube", "carrying"], p=[0.1, 0.4, 0.3, 0.2])
+        layout = sample_layout(seed % FIRST_TEST_SEED, 1 + seed // FIRST_TEST_SEED)
+        self._table.lay(self._data, layout)
+        kind = rng.choice(["home", "anywhere", "near_object", "carrying"], p=[0.1, 0.4, 0.3, 0.2])
         q = self._arm_pose(rng, kind, layout)
         self._data.qpos[ARM_DOFS] = q
-        self._data.qpos[FINGER_DOFS] = CUBE_HALF_M if kind == "carrying" else rng.uniform(0.0, 0.04)
+        self._data.qpos[FINGER_DOFS] = layout.items[0].half[1] if kind == "carrying" else rng.uniform(0.0, 0.04)
         if kind == "carrying":
-            self._hold(layout.target, q)
+            tip = forward_kinematics(FR3.dh, FR3.T_flange_ee, q)[:3, 3]
+            place(self._data, 0, tip, rng.uniform(-np.pi, np.pi))
         self.renderer.pose(self._data.qpos)
         _, depth_m = self.renderer.render(self.camera)
         # The camera topic carries whole millimetres.
@@ -48,17 +51,10 @@ class DepthScenes:
         if kind == "home":
             return FR3.home_q + rng.normal(0, 0.1, 7)
         tip = rng.uniform(TIP_MIN, TIP_MAX)
-        if kind == "near_cube":
-            x, y, _ = layout.cubes[rng.choice(list(layout.cubes))]
+        if kind == "near_object":
+            item = layout.items[int(rng.integers(len(layout.items)))]
             above = 0.02 + 0.08 * abs(rng.normal())
-            tip = np.array([x, y, above]) + np.append(rng.normal(0, 0.03, 2), 0.0)
+            tip = np.array([item.x, item.y, above]) + np.append(rng.normal(0, 0.03, 2), 0.0)
         rpy = GRIPPER_DOWN + rng.normal(0, 1, 3) * [0.08, 0.08, 0.3]
         target = transform(rotation_from_rpy(rpy), tip)
         return solve_ik(FR3.home_q + rng.normal(0, 0.1, 7), target, iterations=25)
-
-    def _hold(self, colour: str, q) -> None:
-        """Put the cube `colour` between the fingers."""
-        T = forward_kinematics(FR3.dh, FR3.T_flange_ee, q)
-        address = self.model.joint(f"{colour}_cube").qposadr[0]
-        self._data.qpos[address : address + 3] = T[:3, 3]
-        self._data.qpos[address + 3 : address + 7] = np.roll(quaternion_from_rotation(T[:3, :3]), 1)  # w first

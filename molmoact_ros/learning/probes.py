@@ -6,6 +6,7 @@ from ..model.depth_vqvae_store import load_depth_vqvae
 from ..perception.depth_image import inverse_depth
 from ..perception.raster import resize
 from ..reasoning.probes import Probe, save_probes
+from ..sim.language import instruction
 from ..sim.layout import sample_layout
 from ..sim.scene import CAMERAS
 from ..sim.world import World
@@ -29,7 +30,7 @@ def make_probes(path, depth_model, seed: int) -> Path:
         codes = model.encode(picture[None, None])[0].numpy()
         images = {name: resize(image, MODEL_IMAGE) for name, image in frame.images.items()}
         small = Frame(frame.stamp_ns, images, frame.depth_m, frame.K, frame.T_base_camera, frame.robot)
-        probes.append(Probe(small, layout.instruction, codes))
+        probes.append(Probe(small, instruction(layout), codes))
     world.renderer.close()
     save_probes(path, probes)
     return Path(path)

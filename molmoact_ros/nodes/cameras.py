@@ -3,9 +3,11 @@
 from sensor_msgs.msg import CameraInfo, Image
 
 from ..sim.config import CamerasConfig
+from ..sim.layout import sample_layout
 from ..sim.render import CameraRenderer, intrinsics
 from ..sim.scene import CAMERAS, IMAGE_SIZE, compile_model
 from ..sim.shared_world import SharedWorld, path_of
+from ..sim.table import Table
 from . import qos
 from .convert_arrays import camera_info_to_msg, depth_to_msg, image_to_msg
 from .shell import CellNode, run
@@ -22,6 +24,7 @@ class CamerasNode(CellNode):
         """Compile the scene, open the GL context, find the running simulator."""
         model = compile_model()
         self._renderer = CameraRenderer(model, IMAGE_SIZE)
+        self._table = Table(model)
         self._world = SharedWorld.attach(path_of(config.robot_ip), _START_S)
         self._K = {name: intrinsics(model, name, IMAGE_SIZE) for name in CAMERAS}
         self._outputs = {name: self._outputs_of(f"camera/{name}") for name in CAMERAS}
@@ -44,6 +47,8 @@ class CamerasNode(CellNode):
 
     def _shoot(self, name: str) -> None:
         now = self._world.read()
+        if self._table.layout is None or self._table.layout.number != now.seed:
+            self._table.dress(sample_layout(now.seed))
         self._renderer.pose(now.qpos)
         rgb, depth_m = self._renderer.render(name)
         frame_id = f"{name}_color_optical_frame"

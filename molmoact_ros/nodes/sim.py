@@ -9,23 +9,24 @@ from molmoact_msgs.srv import ResetWorld
 from rosgraph_msgs.msg import Clock
 
 from ..arms.profile import FR3
-from ..errors import MissingPart
+from ..errors import InvalidData, MissingPart
 from ..geometry import forward_kinematics
 from ..sim.config import SimConfig
-from ..sim.layout import COLOURS, cube_poses, finger_width_m
+from ..sim.layout import sample_layout
 from ..sim.shared_world import SharedWorld, Snapshot, path_of
+from ..sim.table import finger_width_m, poses
 from . import qos
 from .convert_arrays import header, pose_to_msg, stamp_to_msg
 from .shell import CellNode, run
 
 _START_S = 20.0
-_NAMES = [f"{colour}_cube" for colour in COLOURS]
 
 
 class SimNode(CellNode):
     """The only node that knows the truth, and the only source of time."""
 
     CONFIG = SimConfig
+    _layout = None
 
     def configure(self, config: SimConfig) -> None:
         """Start the robot server and wait for its first tick."""
@@ -73,17 +74,25 @@ class SimNode(CellNode):
         self._state_output.publish(self._message(now))
 
     def _message(self, now: Snapshot) -> SimState:
-        message = SimState(header=header(now.stamp_ns), seed=now.seed, object_names=_NAMES)
+        if self._layout is None or self._layout.number != now.seed:
+            self._layout = sample_layout(now.seed)
+        objects = poses(now.qpos, self._layout)
+        message = SimState(header=header(now.stamp_ns), seed=now.seed, object_names=list(objects))
         message.q, message.dq = now.qpos[:7], now.qvel[:7]
         message.ee = pose_to_msg(forward_kinematics(FR3.dh, FR3.T_flange_ee, now.qpos[:7]))
         message.gripper_width = finger_width_m(now.qpos)
-        message.object_poses = [_pose(p) for p in cube_poses(now.qpos).values()]
+        message.object_poses = [_pose(p) for p in objects.values()]
         message.real_time_factor = now.real_time_factor
         return message
 
     def _reset(self, request, response):
         if abs(self._world.read().qvel[:7]).max() > 0.05:
             response.accepted, response.message = False, "the arm is moving; hold it first"
+            return response
+        try:
+            sample_layout(request.seed)
+        except InvalidData as error:
+            response.accepted, response.message = False, str(error)
             return response
         self._world.ask_layout(request.seed)
         response.accepted, response.message = True, f"table {request.seed}"

@@ -1,6 +1,7 @@
-"""The tabletop: FR3 with hand, four coloured cubes of which three are on the table, a front and a wrist camera.
+"""The tabletop: FR3 with hand, slots for objects, a bowl, a front and a wrist camera.
 
-The same MJCF serves training, evaluation and the running cell. Base frame = world frame, table top = plane z = 0.
+The same MJCF serves training, evaluation and the running cell; `table.py` lays it out. Base frame = world frame, table
+top = plane z = 0.
 """
 
 import xml.etree.ElementTree as ET
@@ -11,13 +12,18 @@ from franky_sim.mujoco_simulator import MujocoSimulator
 
 from ..arms.profile import FR3
 from ..geometry import rotation_from_rpy
-from .layout import COLOURS, CUBE_HALF_M, PARKED_XY
+from .layout import SHAPES, SLOTS, SOLIDS
+from .look import CLOTHS
 
 CAMERAS = ("front", "wrist")
 IMAGE_SIZE = (320, 240)
 # RealSense D435 and D405 datasheets: vertical field of view of the 4:3 colour stream.
 FOVY_DEG = {"front": 42.5, "wrist": 58.0}
 ARM = "robot0_"
+BOWL_FLOOR_M, BOWL_RIM_M, BOWL_HEIGHT_M, _BOWL_WALLS = 0.042, 0.062, 0.036, 10
+# What the table is covered with: texture and mark, from plain to busy.
+_CLOTHS = (("flat", ""), ("checker", ""), ("gradient", ""), ("flat", "random"), ("flat", "cross"))
+assert len(_CLOTHS) == CLOTHS
 # Four times franky-sim's stiffness: the arm trails its setpoint by 25 ms instead of 100 ms, as a Franka does.
 JOINT_KP = (18000.0, 18000.0, 14000.0, 14000.0, 8000.0, 8000.0, 8000.0)
 JOINT_KV = (450.0, 450.0, 350.0, 350.0, 200.0, 200.0, 200.0)
@@ -31,8 +37,9 @@ def build_simulator(simulator_class=MujocoSimulator):
     )
     _light_visuals(simulator.scene)
     _table(simulator.scene, simulator.worldbody)
-    for i, (colour, rgb) in enumerate(COLOURS.items()):
-        _cube(simulator.worldbody, colour, rgb, PARKED_XY + [0.0, 0.2 * i])
+    for i in range(SLOTS):
+        _slot(simulator.worldbody, i)
+    _bowl(simulator.worldbody)
     _cameras(simulator.worldbody)
     return simulator, robot
 
@@ -66,8 +73,16 @@ def _light_visuals(scene: ET.Element) -> None:
 
 def _table(scene: ET.Element, worldbody: ET.Element) -> None:
     ground = next(g for g in worldbody.findall("geom") if g.get("name") == "ground")
-    ground.attrib.pop("material")
-    ground.set("rgba", "0.62 0.56 0.50 1")
+    ground.set("material", "cloth0")
+    for i, (kind, mark) in enumerate(_CLOTHS):
+        asset = scene.find("asset")
+        pattern = {"builtin": kind, "rgb1": "1 1 1", "rgb2": "0.82 0.82 0.82", "width": "256", "height": "256"}
+        marked = {"mark": mark, "markrgb": "0.7 0.7 0.7", "random": "0.02"} if mark else {}
+        ET.SubElement(asset, "texture", name=f"cloth{i}", type="2d", **pattern, **marked)
+        repeat = {"texrepeat": "6 6", "texuniform": "true", "reflectance": "0"}
+        ET.SubElement(asset, "material", name=f"cloth{i}", texture=f"cloth{i}", **repeat)
+    # what the fingers hold must not creep out of them
+    scene.find("option").set("impratio", "5")
     visual = scene.find("visual")
     visual.find("quality").attrib.update(shadowsize="512", offsamples="0")
     visual.find("headlight").attrib.update(ambient="0.35 0.35 0.35", diffuse="0.25 0.25 0.25")
@@ -80,19 +95,35 @@ def _table(scene: ET.Element, worldbody: ET.Element) -> None:
     worldbody.find("light").set("castshadow", "true")
 
 
-def _cube(worldbody: ET.Element, colour: str, rgb, xy) -> None:
-    body = ET.SubElement(worldbody, "body", name=f"{colour}_cube", pos=f"{xy[0]} {xy[1]} {CUBE_HALF_M}")
-    ET.SubElement(body, "freejoint", name=f"{colour}_cube")
-    ET.SubElement(
-        body,
-        "geom",
-        type="box",
-        size=" ".join([str(CUBE_HALF_M)] * 3),
-        mass="0.05",
-        rgba="{} {} {} 1".format(*rgb),
-        friction="1.2 0.02 0.001",
-        condim="4",
-    )
+def _slot(worldbody: ET.Element, index: int) -> None:
+    """Add a free body that can be any shape: one geom of each solid, of which the layout shows one."""
+    body = ET.SubElement(worldbody, "body", name=f"item{index}", pos=f"3 {0.2 * index} 0.02")
+    ET.SubElement(body, "freejoint", name=f"item{index}")
+    half = " ".join(str(v) for v in SHAPES["cube"])
+    common = {"size": half, "mass": "0.0175", "friction": "1.2 0.02 0.002"}
+    for solid in sorted(set(SOLIDS.values())):
+        # rolling friction stops a ball within a few diameters, as cloth does
+        condim = "6" if solid in ("sphere", "ellipsoid") else "4"
+        ET.SubElement(body, "geom", name=f"item{index}_{solid}", type=solid, condim=condim, **common)
+
+
+def _bowl(worldbody: ET.Element) -> None:
+    """Add the bowl: a floor and a ring of leaning walls, fixed to the table where the layout says."""
+    body = ET.SubElement(worldbody, "body", name="bowl", pos="3 -0.4 0")
+    surface = {"friction": "0.8 0.02 0.002", "condim": "4"}
+    floor = f"{BOWL_FLOOR_M} 0.002"
+    ET.SubElement(body, "geom", name="bowl_floor", type="cylinder", size=floor, pos="0 0 0.002", **surface)
+    half_width = BOWL_RIM_M * np.tan(np.pi / _BOWL_WALLS) * 1.05
+    middle = (BOWL_FLOOR_M + BOWL_RIM_M) / 2
+    lean = np.arctan2(BOWL_RIM_M - BOWL_FLOOR_M, BOWL_HEIGHT_M)
+    for i in range(_BOWL_WALLS):
+        angle = 2 * np.pi * i / _BOWL_WALLS
+        turn = rotation_from_rpy([0, 0, angle]) @ rotation_from_rpy([0, lean, 0])
+        at = middle * np.array([np.cos(angle), np.sin(angle), 0]) + [0, 0, BOWL_HEIGHT_M / 2]
+        axes = " ".join(f"{v:.6f}" for v in (*turn[:, 0], *turn[:, 1]))
+        size = f"0.002 {half_width:.4f} {BOWL_HEIGHT_M / 2 / np.cos(lean):.4f}"
+        pose = {"pos": " ".join(f"{v:.6f}" for v in at), "xyaxes": axes}
+        ET.SubElement(body, "geom", name=f"bowl_wall{i}", type="box", size=size, **pose, **surface)
 
 
 def _look_at(position, target) -> str:

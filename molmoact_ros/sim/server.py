@@ -22,10 +22,11 @@ from franky_sim.simulation_server import SimulationServer
 
 from ..errors import MissingPart, MolmoActError
 from .contact_forces import ContactForces
-from .layout import ARM_DOFS, apply_layout, sample_layout
+from .layout import sample_layout
 from .robot import TICK_S, CellSimulator
 from .scene import build_simulator
 from .shared_world import SharedWorld, path_of
+from .table import ARM_DOFS, Table
 
 ROBOT_PORT, GRIPPER_PORT = 1337, 1338
 # Contacts change slowly against a tick; looking every 10 ms keeps the loop at 1 kHz.
@@ -128,7 +129,8 @@ class CellServer(SimulationServer):
         # that is past the edge of stability (2 J / dt): once moved they tremble at 0.08 rad/s for ever.
         model.dof_armature[4:7] = 0.2
         self.contacts = ContactForces(model, data)
-        apply_layout(data, sample_layout(self.seed))
+        self.table = Table(model)
+        self.table.lay(data, sample_layout(self.seed))
         mujoco.mj_forward(model, data)
         self.world = SharedWorld.create(path_of(self.host), model.nq, model.nv)
 
@@ -179,7 +181,7 @@ class CellServer(SimulationServer):
         wanted = self.world.wanted_layout()
         if wanted is not None:
             ticket, self.seed = wanted
-            apply_layout(self.simulator.data, sample_layout(self.seed))
+            self.table.lay(self.simulator.data, sample_layout(self.seed))
             self.world.finish_layout(ticket)
 
 

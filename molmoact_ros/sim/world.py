@@ -6,11 +6,11 @@ import numpy as np
 from ..arms.profile import FR3
 from ..geometry import forward_kinematics, jacobian, rotation_vector, transform
 from ..types import Frame, RobotState
-from .layout import FINGER_DOFS, apply_layout, cube_positions, finger_width_m
 from .render import CameraRenderer, T_base_camera, intrinsics
 from .scene import ARM, IMAGE_SIZE, compile_model
+from .table import FINGER_DOFS, Table, finger_width_m, place, poses, yaw_of
 
-TIMESTEP_S = 0.004
+TIMESTEP_S = 0.002
 DOWN = np.diag([1.0, -1.0, -1.0])
 HOME_TIP = forward_kinematics(FR3.dh, FR3.T_flange_ee, FR3.home_q)[:3, 3]
 # franky-sim's joint and finger gains; the same law moves the served robot.
@@ -44,13 +44,14 @@ class World:
         self.data = mujoco.MjData(self.model)
         self.fingers = [self.model.joint(f"{ARM}finger_joint{i}") for i in (1, 2)]
         self.renderer = CameraRenderer(self.model, IMAGE_SIZE) if render else None
-        self.layout, self.q_goal, self.open = None, FR3.home_q.copy(), True
+        self.table = Table(self.model)
+        self.q_goal, self.tip_goal, self.open = FR3.home_q.copy(), HOME_TIP, True
 
     def reset(self, layout, tip=HOME_TIP, width_m: float = FR3.gripper_max_width_m) -> None:
         """Lay out the table and put the arm's tip at `tip` (3,) pointing down, at rest."""
         mujoco.mj_resetData(self.model, self.data)
-        self.layout = layout
-        apply_layout(self.data, layout)
+        self.table.lay(self.data, layout)
+        self.tip_goal = np.array(tip, float)
         self.q_goal = solve_ik(FR3.home_q, transform(DOWN, tip), iterations=30)
         self.data.qpos[:7] = self.q_goal
         self.data.qpos[FINGER_DOFS] = width_m / 2
@@ -64,7 +65,7 @@ class World:
         for fraction in np.linspace(0, 1, round(duration_s / TIMESTEP_S) + 1)[1:]:
             self._drive(start + fraction * (goal - start) - lag_s * (goal - start) / duration_s)
             mujoco.mj_step(self.model, self.data)
-        self.q_goal = goal
+        self.q_goal, self.tip_goal = goal, np.array(tip, float)
 
     def _drive(self, q_goal) -> None:
         data = self.data
@@ -88,9 +89,19 @@ class World:
         T = forward_kinematics(FR3.dh, FR3.T_flange_ee, q)
         return RobotState(stamp_ns, q, self.data.qvel[:7].copy(), T, self.width_m)
 
-    def cubes(self) -> dict:
-        """Return colour -> centre (3,) [m]."""
-        return cube_positions(self.data.qpos)
+    def put(self, name: str, position, yaw: float) -> None:
+        """Move an object: centre at `position` (3,) [m], upright, at rest."""
+        slot = [item.name for item in self.table.layout.items].index(name)
+        place(self.data, slot, position, yaw)
+        mujoco.mj_forward(self.model, self.data)
+
+    def objects(self) -> dict:
+        """Return name -> centre (3,) [m] of every object, and of the bowl."""
+        return {name: pose[:3] for name, pose in poses(self.data.qpos, self.table.layout).items()}
+
+    def yaws(self) -> dict:
+        """Return name -> turn about z [rad] of every object."""
+        return {name: yaw_of(pose) for name, pose in poses(self.data.qpos, self.table.layout).items()}
 
     def frame(self, stamp_ns: int = 0, cameras=("front",)) -> Frame:
         """Render what the cell would see now."""

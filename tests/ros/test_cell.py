@@ -20,6 +20,7 @@ from molmoact_ros.launcher import CellProcesses  # noqa: E402
 from molmoact_ros.nodes import qos  # noqa: E402
 from molmoact_ros.nodes.convert import plan_to_msg  # noqa: E402
 from molmoact_ros.nodes.observer import Observer  # noqa: E402
+from molmoact_ros.sim.language import instruction  # noqa: E402
 from molmoact_ros.sim.layout import COLOURS, sample_layout  # noqa: E402
 
 # Sessions that test at the same time on one machine should not hear each other.
@@ -75,7 +76,7 @@ class Bench(Observer):
 def running():
     """The cell and a bench in its graph; one start for all tests of this module."""
     os.environ.update(ENVIRONMENT)
-    arguments = {"sim": True, "robot_ip": ROBOT_IP, "seed": LAYOUT.seed, "checkpoint": CHECKPOINT}
+    arguments = {"sim": True, "robot_ip": ROBOT_IP, "seed": LAYOUT.number, "checkpoint": CHECKPOINT}
     said = []
     with CellProcesses(CELLS["franka"].nodes(arguments), lambda *line: said.append(line), ENVIRONMENT) as cell:
         with Bench() as bench:
@@ -109,7 +110,7 @@ def at_home(running):
 
 
 def set_in_motion(bench) -> None:
-    bench.set_instruction(LAYOUT.instruction)
+    bench.set_instruction(instruction(LAYOUT))
     assert bench.wait_for(bench.moving, MOTION_S, period_s=0.005), f"no motion: {bench.safety()}"
 
 
@@ -134,7 +135,7 @@ def test_every_stage_has_its_rate(running):
 def test_an_instruction_moves_the_arm_towards_the_named_object(at_home):
     _, bench = at_home
     start = bench.truth()
-    target = start.objects[f"{LAYOUT.target}_cube"]
+    target = start.objects[LAYOUT.task.target]
     set_in_motion(bench)
     before = np.linalg.norm(start.tip - target)
     assert bench.wait_for(lambda: np.linalg.norm(bench.truth().tip - target) < 0.6 * before, 40.0)
@@ -185,7 +186,7 @@ def test_an_object_that_is_not_there_is_refused_and_nothing_moves(at_home):
     _, bench = at_home
     with pytest.raises(MissingPart, match="banana"):
         bench.set_instruction("pick up the banana")
-    absent = next(colour for colour in COLOURS if colour not in LAYOUT.cubes)
+    absent = next(colour for colour in COLOURS if f"{colour}_cube" not in [i.name for i in LAYOUT.items])
     answers = []
     bench.listen("reasoning/plan", answers.append)
     bench.set_instruction(f"pick up the {absent} cube")

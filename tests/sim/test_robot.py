@@ -11,7 +11,8 @@ from franky_sim.mujoco_simulator import FrankaMujocoRobot, MujocoSimulator  # no
 from molmoact_ros.arms.profile import FR3  # noqa: E402
 from molmoact_ros.geometry import forward_kinematics, jacobian  # noqa: E402
 from molmoact_ros.sim.contact_forces import ContactForces  # noqa: E402
-from molmoact_ros.sim.layout import ARM_DOFS, FINGER_DOFS, apply_layout, sample_layout  # noqa: E402
+from molmoact_ros.sim.layout import sample_layout  # noqa: E402
+from molmoact_ros.sim.table import ARM_DOFS, FINGER_DOFS, Table, place  # noqa: E402
 from molmoact_ros.sim.robot import TICK_S, CellRobot, CellSimulator  # noqa: E402
 from molmoact_ros.sim.robot_packet import RECORD, RobotPacket  # noqa: E402
 from molmoact_ros.sim.scene import build_simulator  # noqa: E402
@@ -102,19 +103,20 @@ def test_a_tip_target_is_reached_and_reported_as_asked(simulator):
 
 def test_the_hand_feels_the_weight_of_a_cube_and_nothing_in_the_air(simulator):
     robot, data = simulator.robots[0], simulator.data
-    apply_layout(data, sample_layout(0))
+    layout = sample_layout(0)
+    Table(simulator.model).lay(data, layout)
     contacts, dofs = ContactForces(simulator.model, data), np.arange(7)
     _hold(simulator, robot, 100)
     tip = robot.kinematics(data.qpos[ARM_DOFS]).translation
     wrench, torques = contacts.at(tip, dofs)
-    assert data.ncon >= 12 and not wrench.any() and not torques.any()
-    address = simulator.model.joint(f"{sample_layout(0).target}_cube").qposadr[0]
-    data.qpos[address : address + 3], data.qpos[FINGER_DOFS] = tip, 0.0201
-    data.qpos[address + 3 : address + 7] = [1.0, 0.0, 0.0, 0.0]
+    assert data.ncon >= 6 and not wrench.any() and not torques.any()
+    item = layout.items[0]
+    place(data, 0, tip, 0.0)
+    data.qpos[FINGER_DOFS] = item.half[1] + 1e-4
     robot.set_hand_goal(0.0, 0.05, 30.0)
     _hold(simulator, robot, 400)
     wrench, torques = contacts.at(tip, dofs)
-    assert wrench[2] == pytest.approx(-0.05 * 9.81, abs=0.15)
+    assert wrench[2] == pytest.approx(-item.mass_kg * 9.81, abs=0.15)
     np.testing.assert_allclose(torques, jacobian(FR3.dh, FR3.T_flange_ee, data.qpos[ARM_DOFS]).T @ wrench, atol=0.02)
 
 

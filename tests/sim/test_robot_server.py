@@ -16,7 +16,8 @@ from molmoact_ros.arms.profile import FR3  # noqa: E402
 from molmoact_ros.config import build  # noqa: E402
 from molmoact_ros.errors import MissingPart  # noqa: E402
 from molmoact_ros.geometry import forward_kinematics, quaternion_from_rotation, transform  # noqa: E402
-from molmoact_ros.sim.layout import cube_positions, sample_layout  # noqa: E402
+from molmoact_ros.sim.layout import sample_layout  # noqa: E402
+from molmoact_ros.sim.table import poses  # noqa: E402
 from molmoact_ros.sim.shared_world import SharedWorld, path_of  # noqa: E402
 from molmoact_ros.sim.world import DOWN, solve_ik  # noqa: E402
 from molmoact_ros.types import Command  # noqa: E402
@@ -134,21 +135,21 @@ def test_a_setpoint_that_is_no_number_is_a_hold(server, arm):
 
 
 def test_it_grasps_and_lifts_a_cube_and_a_hold_does_not_drop_it(server, arm):
-    target = sample_layout(SEED).target
-    x, y, z = cube_positions(server.read().qpos)[target]
+    layout = sample_layout(SEED)
+    item = layout.items[0]
+    x, y, z = poses(server.read().qpos, layout)[item.name][:3]
     above = _tip_at([x, y, z + 0.12], arm.state(0).q)
     _go(arm, server, above)
     _go(arm, server, _tip_at([x, y, z], above))
     end = time.monotonic() + 10.0
-    while arm.gripper.width_m > 0.045 and time.monotonic() < end:
+    while arm.gripper.width_m > 0.062 and time.monotonic() < end:
         arm.apply(_command(arm.state(0).q, 0.0), time.monotonic())
         time.sleep(PERIOD_S)
     _go(arm, server, above, width_m=0.0)
     arm.apply(_command(above, 0.08, space="hold"), time.monotonic())
     time.sleep(0.5)
-    assert cube_positions(server.read().qpos)[target][2] > z + 0.08
-    # Its weight: 50 g.
-    assert arm.state(0).wrench[2] == pytest.approx(-0.05 * 9.81, abs=0.3)
+    assert poses(server.read().qpos, layout)[item.name][2] > z + 0.08
+    assert arm.state(0).wrench[2] == pytest.approx(-item.mass_kg * 9.81, abs=0.3)
 
 
 def test_a_wrong_address_is_one_line_that_says_what_to_do():

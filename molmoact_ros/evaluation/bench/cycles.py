@@ -13,7 +13,6 @@ from ...reasoning.factory import Engine, open_reasoner
 from ...reasoning.manifest import load_manifest
 from ...runtime.depth_factory import open_depth_coder
 from ...types import DepthTokens, Frame, RobotState
-from ..suite import FIRST_TEST_SEED
 
 POLICY, DEPTH_MODEL = "models/embedded", "models/depth_vqvae"
 # The recording's plans count so long after their frame; the hard prefix of mode `continue` assumes the same.
@@ -44,6 +43,10 @@ class _Recorder:
         """Go on with another table, after everything before it."""
         self.seed, self._start_ns = seed, self._last_ns + _BETWEEN_EPISODES_NS
 
+    def forget(self) -> None:
+        """Make no guesses from what was said before."""
+        self._reasoner.forget()
+
     def plan(self, frame: Frame, instruction: str):
         """Answer as the policy does."""
         stamp_ns = self._last_ns = self._start_ns + frame.stamp_ns
@@ -71,6 +74,8 @@ def cycles(path, count: int, say=print) -> list[Cycle]:
 def record(count: int) -> list[Cycle]:
     """Let the embedded model act in the plain simulator until it has been asked `count` times."""
     from ...learning.rollout import run_episode
+    from ...sim.language import instruction
+    from ...sim.layout import FIRST_TEST_SEED, sample_layout
     from ...sim.scene import CAMERAS
     from ...sim.world import World
 
@@ -86,7 +91,8 @@ def record(count: int) -> list[Cycle]:
     world, seed = BothCameras(), FIRST_TEST_SEED
     while len(recorder.cycles) < count:
         recorder.begin(seed)
-        run_episode(recorder, world, seed)
+        layout = sample_layout(seed)
+        run_episode(recorder, world, layout, instruction(layout))
         seed += 1
     world.renderer.close()
     return recorder.cycles[:count]
