@@ -7,14 +7,15 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import MissingPart
-from .demonstrations import episode, require_training_seed, snapshot
+from ..perception.raster import resize
+from .demonstrations import demonstrated, episode, require_training_seed, snapshot
 from .records import Records
 
 # Depth codes cost as much as the picture: every so many frames have them.
 DEPTH_EVERY = 4
 SNAPSHOTS_PER_JOB, EPISODES_PER_JOB = 250, 10
-# Further tables of the same training seeds: episodes and snapshots never share one.
-_EPISODE_VARIANT, _SNAPSHOT_VARIANT = 1, 1001
+# Further tables of the same training seeds: the kinds never share one.
+_VARIANTS = {"episodes": 1, "visits": 501, "snapshots": 1001}
 _LABELLED = ("image", "state", "chunk", "trace", "trace_length", "points", "far")
 
 
@@ -27,16 +28,17 @@ def _pack(records: list[dict], episodes: list[int]) -> dict:
 
 
 def _run_job(job) -> str:
-    kind, first, count, seeds, path = job
+    kind, first, count, seeds, path, checkpoint = job
     from ..sim.world import World
 
+    act = policy(checkpoint) if checkpoint else demonstrated
     world, records, episodes = World(), [], []
     for index in range(first, first + count):
         seed, variant = index % seeds, index // seeds
-        if kind == "episodes":
-            made = list(episode(world, seed, _EPISODE_VARIANT + variant))
+        if kind == "snapshots":
+            made = [one for one in [snapshot(world, seed, _VARIANTS[kind] + variant)] if one is not None]
         else:
-            made = [one for one in [snapshot(world, seed, _SNAPSHOT_VARIANT + variant)] if one is not None]
+            made = list(episode(world, seed, _VARIANTS[kind] + variant, act))
         records.extend(made)
         episodes.extend([index] * len(made))
     world.renderer.close()
@@ -46,20 +48,50 @@ def _run_job(job) -> str:
     return path
 
 
+def policy(checkpoint):
+    """Return the `act` of demonstrations.episode that lets a checkpoint decide, on one thread."""
+    from ..reasoning.factory import open_reasoner
+    from ..types import Plan
+
+    reasoner = open_reasoner(checkpoint, resize)
+
+    def act(frame, one: dict) -> np.ndarray | None:
+        if frame.stamp_ns == 0:
+            reasoner.forget()
+        answer = reasoner.plan(frame, one["instruction"][0])
+        return answer.chunk.actions if isinstance(answer, Plan) else None
+
+    return act
+
+
 def collect(output, episodes: int, snapshots: int, processes: int, seeds: int = 18_000, quiet: bool = False) -> Path:
     """Make demonstrations into `output`, one file per job; files that exist are kept, so an interrupted run resumes.
 
     Tables are those of the training seeds 0 .. seeds - 1; when they are used up, further variants of them follow.
     """
+    kinds = (("episodes", 0, episodes, EPISODES_PER_JOB), ("snapshots", 0, snapshots, SNAPSHOTS_PER_JOB))
+    return _collect(output, kinds, processes, seeds, quiet)
+
+
+def visit(output, checkpoint, first: int, count: int, processes: int, seeds: int = 18_000, quiet: bool = False) -> Path:
+    """Let `checkpoint` act in episodes first .. first + count - 1, label what it visits; otherwise as `collect`.
+
+    The expert's word on the states that a policy gets itself into is what imitation lacks (Ross et al., AISTATS 2011).
+    """
+    kinds = (("visits", first, count, EPISODES_PER_JOB),)
+    return _collect(output, kinds, processes, seeds, quiet, str(checkpoint))
+
+
+def _collect(output, kinds, processes: int, seeds: int, quiet: bool, checkpoint: str = "") -> Path:
     require_training_seed(seeds - 1)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     jobs = []
-    for kind, total, size in (("episodes", episodes, EPISODES_PER_JOB), ("snapshots", snapshots, SNAPSHOTS_PER_JOB)):
-        for first in range(0, total, size):
+    for kind, start, total, size in kinds:
+        for first in range(start, start + total, size):
             path = output / f"{kind}-{first:07d}.npz"
             if not path.exists():
-                jobs.append((kind, first, min(size, total - first), seeds, str(path)))
+                jobs.append((kind, first, min(size, start + total - first), seeds, str(path), checkpoint))
     if jobs:
         # A fresh process now and then keeps GL contexts from piling up.
         with get_context("spawn").Pool(processes, maxtasksperchild=8) as pool:

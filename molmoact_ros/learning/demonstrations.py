@@ -121,12 +121,12 @@ def said(layout, task, rng) -> str:
     return canonical(task, phrase)
 
 
-def record(world, task, rng) -> dict | None:
-    """Return what is seen now with LABELS labels: the task's own, and what else could be asked of the picture.
+def record(world, frame, task, rng) -> dict | None:
+    """Return what is seen in `frame` with LABELS labels: the task's own, and what else could be asked of the picture.
 
     None where the task's own label has no answer.
     """
-    frame, layout = world.frame(), world.table.layout
+    layout = world.table.layout
     sentences, labels = [said(layout, task, rng)], [label(frame, world, task)]
     if labels[0] is None:
         return None
@@ -152,8 +152,17 @@ def _start_tip(rng) -> np.ndarray:
     return rng.uniform([0.32, -0.28, 0.10], [0.64, 0.28, 0.40])
 
 
-def episode(world, seed: int, variant: int = 1):
-    """Yield one record per step (0.2 s) of a demonstration; stop soon after the task is done."""
+def demonstrated(frame, one: dict) -> np.ndarray:
+    """Return the expert's rows (h, 7) for a record."""
+    return one["chunk"][0]
+
+
+def episode(world, seed: int, variant: int = 1, act=demonstrated):
+    """Yield one record per step (0.2 s) of an episode; stop soon after nothing moves any more.
+
+    `act(frame, record) -> rows (h, 7) or None` decides what is done, None = go on as before; the expert labels every
+    frame all the same, so that a policy is corrected where it went by itself.
+    """
     require_training_seed(seed)
     rng = np.random.default_rng([seed, variant, 7])
     layout, how = sample_layout(seed, variant), Disturbance.sample(rng)
@@ -161,15 +170,19 @@ def episode(world, seed: int, variant: int = 1):
     active = pending = None
     ready_at, idle = 0, 0
     for step in range(MAX_STEPS):
-        one = record(world, layout.task, rng) if on_table(world.objects()[layout.task.target]) else None
+        frame = world.frame(int(step * expert.DT_S * 1e9))
+        one = record(world, frame, layout.task, rng) if on_table(world.objects()[layout.task.target]) else None
         if one is None:
             return
         yield one
         if pending is None and (active is None or step - active[0] >= how.replan_steps):
-            pending = (step, one["chunk"][0])
+            rows = act(frame, one)
+            pending = (step, rows) if rows is not None else active
             ready_at = step + (how.delay_steps if active else 0)
         if pending is not None and step >= ready_at:
             active, pending = pending, None
+        if active is None:
+            continue
         row = active[1][min(step - active[0], expert.HORIZON - 1)]
         goal = row[:3] + rng.normal(0, how.noise_m, 3) * (rng.random() < 0.3)
         goal[2] = max(goal[2], 0.015)
@@ -187,4 +200,4 @@ def snapshot(world, seed: int, variant: int) -> dict:
     rng = np.random.default_rng([seed, variant, 11])
     layout = sample_layout(seed, variant)
     put_into_state(world, layout, rng)
-    return record(world, layout.task, rng)
+    return record(world, world.frame(), layout.task, rng)

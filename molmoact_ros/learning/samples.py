@@ -1,44 +1,43 @@
-"""From stored records to batches: prompt, answer, soft targets, picture noise."""
+"""From records to batches: prompt, answer, drawn traces, picture noise. A batch is a function of seed and step alone."""
 
 from dataclasses import dataclass
+from typing import Callable
 
+import cv2
 import numpy as np
 import torch
 
 from ..model.config import NetworkConfig
 from ..reasoning.action_codec import ActionCodec
 from ..reasoning.vocabulary import answer_ids, depth_ids, prompt_ids, prompt_length
-from ..sim.layout import COLOURS
-from .dataset import Dataset
+from ..types import MAX_TRACE_POINTS, TRACE_RANGE
+from .records import Records
 
-VERBS = ("pick up", "grab", "lift", "take", "grasp", "lift up")
-ARTICLES = ("the", "a")
-NOUNS = ("cube", "block", "box")
-WORDS = tuple(sorted({w for p in (*VERBS, *ARTICLES, *NOUNS, *COLOURS) for w in p.split()}))
 # Dimensions the demonstrations vary: x, y, z, gripper. Rotation is constant and costs no tokens.
 ACTION_DIMS = (0, 1, 2, 6)
-ACTION_CODEC = ActionCodec([0.25, -0.35, 0.0, 0.0], [0.75, 0.35, 0.5, 1.0])
-STATE_CODEC = ActionCodec([0.25, -0.35, 0.0, 0.0], [0.75, 0.35, 0.5, 0.08])
-ABSENT_SHARE = 0.08
+STATE_DIMS = (0, 1, 2, 6)
+ACTION_CODEC = ActionCodec([0.25, -0.40, 0.0, 0.0], [0.75, 0.40, 0.5, 1.0])
+STATE_CODEC = ActionCodec([0.25, -0.40, 0.0, 0.0], [0.75, 0.40, 0.5, 0.08])
 STATE_NOISE = np.array([0.002, 0.002, 0.002, 0.001])
+REASONING, WITH_DEPTH, ANNOTATED = "reasoning", "with_depth", "annotated"
+# Where the eye is needed, samples are drawn more often.
+_FAR_WEIGHT = 1.0
+# The drawing of the published models (spec section 7) is 2 wide at 256 to 378 pixels; this picture is half as large.
+TRACE_RGB, TRACE_WIDTH = (0, 255, 255), 1
+_TRACE_JITTER = 1.5
+# Half of the annotated samples say something else than what is drawn: the drawing counts.
+_OTHER_WORDS = 0.5
 
 
 @dataclass
 class Batch:
-    """One training batch; `positions` skips the depth section where `with_depth` is false."""
+    """One training batch of one kind; `positions` skip the sections that this kind of answer leaves out."""
 
     ids: torch.Tensor
     positions: torch.Tensor
     images: torch.Tensor
     points: torch.Tensor
-    absent: torch.Tensor
     prompt_length: int
-    with_depth: bool
-
-
-def sentence(rng, colour: str) -> str:
-    """Say "pick up that cube" in one of the ways the model is to understand."""
-    return f"{rng.choice(VERBS)} {rng.choice(ARTICLES)} {colour} {rng.choice(NOUNS)}"
 
 
 def image_tensor(image) -> torch.Tensor:
@@ -46,56 +45,89 @@ def image_tensor(image) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, -3))).float() / 127.5 - 1
 
 
-def disturb_pictures(images: torch.Tensor) -> torch.Tensor:
+def disturb_pictures(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Vary brightness, contrast, colour and pixel noise of a batch (b, 3, h, w) in -1..1."""
     batch = len(images)
-    gain = 1 + 0.25 * (torch.rand(batch, 1, 1, 1) - 0.5) + 0.10 * (torch.rand(batch, 3, 1, 1) - 0.5)
-    offset = 0.2 * (torch.rand(batch, 1, 1, 1) - 0.5)
-    return images * gain + offset + 0.02 * torch.randn_like(images)
+
+    def even(*shape) -> torch.Tensor:
+        return torch.rand(batch, *shape, generator=generator) - 0.5
+
+    gain = 1 + 0.25 * even(1, 1, 1) + 0.10 * even(3, 1, 1)
+    return images * gain + 0.2 * even(1, 1, 1) + 0.02 * torch.randn(images.shape, generator=generator)
+
+
+def draw_trace(image: np.ndarray, trace: np.ndarray) -> np.ndarray:
+    """Return a copy of a picture (h, w, 3) with a trace (n, 2) in 0..255 drawn as the annotated prompt expects it."""
+    height, width = image.shape[:2]
+    scaled = np.asarray(trace, float) * [width - 1, height - 1] / (TRACE_RANGE - 1)
+    drawn = np.ascontiguousarray(image)
+    drawn = drawn.copy() if drawn is image else drawn
+    cv2.polylines(drawn, [np.rint(scaled).astype(np.int32)[:, None]], False, TRACE_RGB, TRACE_WIDTH, cv2.LINE_AA)
+    return drawn
 
 
 class Sampler:
-    """Draw batches from a Dataset; frames far from the object are drawn more often, for they need the eye."""
+    """Draw batches from records; `paraphrase(sentence, rng)` says an instruction in other words."""
 
-    def __init__(self, data: Dataset, config: NetworkConfig, depth_codes=None, seed: int = 0, weights=None):
-        self.data, self.config, self.layout = data.arrays, config, config.tokens
-        self.depth_codes, self.depth_rows = depth_codes, data.depth_rows
-        self.rng = np.random.default_rng(seed)
-        weights = np.ones(len(data)) if weights is None else np.asarray(weights, float)
-        weights = weights * (1 + 1.5 * self.data["far"].any(1))
-        self.shares = weights / weights.sum()
-        self.depth_shares = self.shares[self.depth_rows] / self.shares[self.depth_rows].sum()
+    def __init__(
+        self, records: Records, config: NetworkConfig, seed: int, weights=None,
+        paraphrase: Callable = lambda sentence, rng: sentence,
+    ):  # fmt: skip
+        self.records, self.config, self.layout, self.seed = records, config, config.tokens, seed
+        self._paraphrase = paraphrase
+        weights = np.ones(len(records)) if weights is None else np.asarray(weights, float)
+        weights = weights[:, None] * (1 + _FAR_WEIGHT * records.far)
+        there = weights * (records.trace_length > 0)
+        self._shares = {REASONING: np.cumsum(weights.ravel()), ANNOTATED: np.cumsum(there.ravel())}
+        self._shares[WITH_DEPTH] = np.cumsum(weights[records.depth_rows].ravel())
 
-    def draw(self, size: int, with_depth: bool) -> Batch:
-        """Return a batch of `size` samples."""
-        if with_depth:
-            picks = self.rng.choice(len(self.depth_rows), size, p=self.depth_shares)
-            rows, codes = self.depth_rows[picks], self.depth_codes[picks]
-        else:
-            rows, codes = self.rng.choice(len(self.shares), size, p=self.shares), [None] * size
-        samples = [self._one(row, code) for row, code in zip(rows, codes)]
-        ids, points, absent = zip(*samples)
+    def draw(self, step: int, size: int, kind: str) -> Batch:
+        """Return the batch (size samples of `kind`) of a training step."""
+        rng = np.random.default_rng([self.seed, step])
+        shares, labels = self._shares[kind], self.records.instruction.shape[1]
+        picks = np.searchsorted(shares, rng.random(size) * shares[-1], side="right")
+        places, label = picks // labels, picks % labels
+        codes = self.records.depth_codes[places] if kind == WITH_DEPTH else [None] * size
+        rows = self.records.depth_rows[places] if kind == WITH_DEPTH else places
+        ids = [self._ids(rng, row, k, code, kind) for row, k, code in zip(rows, label, codes)]
         longest = max(map(len, ids))
         padded = np.stack([np.pad(i, (0, longest - len(i))) for i in ids])
-        head = prompt_length(self.layout, self.config.conv.tokens)
-        positions = np.arange(longest)
-        if not with_depth:
-            positions[head:] += self.layout.depth_count + 2
-        images = disturb_pictures(image_tensor(self.data["image"][rows]))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        images = self.records.image[rows]
+        if kind == ANNOTATED:
+            images = np.stack([self._annotate(rng, *one) for one in zip(images, rows, label)])
         return Batch(
-            torch.from_numpy(padded), torch.from_numpy(positions)[None].expand(size, -1), images,
-            torch.from_numpy(np.stack(points)), torch.from_numpy(np.array(absent)), head, with_depth,
+            torch.from_numpy(padded), torch.from_numpy(self._positions(longest, kind))[None].expand(size, -1),
+            disturb_pictures(image_tensor(images), generator), torch.from_numpy(self.records.points[rows, label]),
+            prompt_length(self.layout, self.config.conv.tokens),
         )  # fmt: skip
 
-    def _one(self, row: int, codes):
-        data, rng = self.data, self.rng
-        which = int(rng.integers(2))
-        absent = rng.random() < ABSENT_SHARE
-        colour = data["absent"][row] if absent else data["colours"][row, which]
-        state = data["state"][row] + rng.normal(0, 1, 4) * STATE_NOISE
-        text = sentence(rng, list(COLOURS)[colour])
-        ids = prompt_ids(self.layout, self.config.conv.tokens, text, STATE_CODEC.encode(state))
-        trace = np.empty((0, 2)) if absent else data["trace"][row, which]
-        answer = answer_ids(self.layout, trace, ACTION_CODEC.encode(data["actions"][row, which]))
-        depth = [] if codes is None else depth_ids(self.layout, codes)
-        return np.concatenate([ids, depth, answer]).astype(np.int64), data["points"][row, which], absent
+    def _positions(self, length: int, kind: str) -> np.ndarray:
+        """Number the tokens so that the same section stands at the same positions in every kind."""
+        head = prompt_length(self.layout, self.config.conv.tokens)
+        skipped = 0 if kind == WITH_DEPTH else self.layout.depth_count + 2
+        skipped += (2 * MAX_TRACE_POINTS + 2) * (kind == ANNOTATED)
+        positions = np.arange(length)
+        positions[head:] += skipped
+        return positions
+
+    def _annotate(self, rng, image, row: int, label: int) -> np.ndarray:
+        trace = self.records.trace[row, label] + rng.normal(0, _TRACE_JITTER, (MAX_TRACE_POINTS, 2))
+        return draw_trace(image, trace)
+
+    def _ids(self, rng, row: int, label: int, codes, kind: str) -> np.ndarray:
+        records, layout = self.records, self.layout
+        said = label
+        if kind == ANNOTATED and rng.random() < _OTHER_WORDS:
+            said = int(rng.integers(records.instruction.shape[1]))
+        text = self._paraphrase(records.instructions[records.instruction[row, said]], rng)
+        state = records.state[row, STATE_DIMS] + rng.normal(0, 1, 4) * STATE_NOISE
+        spelled = STATE_CODEC.encode(state)
+        head = prompt_ids(layout, self.config.conv.tokens, text, spelled, kind == ANNOTATED)
+        trace = records.trace[row, label, : records.trace_length[row, label]]
+        bins = ACTION_CODEC.encode(records.chunk[row, label][:, ACTION_DIMS])
+        answer = answer_ids(layout, trace, bins)
+        if kind == ANNOTATED:
+            answer = answer[2 * MAX_TRACE_POINTS + 2 :]
+        depth = [] if codes is None else depth_ids(layout, codes)
+        return np.concatenate([head, depth, answer]).astype(np.int64)

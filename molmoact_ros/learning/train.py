@@ -1,67 +1,26 @@
-"""Train the embedded model on a CPU: Muon for the decoder's matrices, AdamW for the rest, a time budget."""
+"""Train an embedded model: Muon for the decoder's matrices, AdamW for the rest. Stopped and resumed it ends the same."""
 
-import json
-import math
+import signal
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
+from ..errors import InvalidData, MissingPart
 from ..model.config import embedded
 from ..model.network import MolmoActNetwork
-from ..reasoning.manifest import manifest_path, pin, save_manifest
-from ..runtime.factory import drop_graphs
-from .dataset import Dataset
-from .demonstrations import MODEL_IMAGE
-from .expert import DT_S, HORIZON
+from ..sim.language import WORDS, paraphrase
+from .checkpoint import save
 from .objective import loss
-from .samples import ACTION_CODEC, ACTION_DIMS, STATE_CODEC, WORDS, Sampler
+from .records import Records
+from .samples import ANNOTATED, REASONING, WITH_DEPTH, Batch, Sampler
+from .training_config import TrainingConfig
 
-LOG_EVERY = 100
-_KEY = "embedded"
-STATISTICS = {
-    _KEY: {
-        "action": {"q01": list(ACTION_CODEC.q01), "q99": list(ACTION_CODEC.q99)},
-        "proprio": {"q01": list(STATE_CODEC.q01), "q99": list(STATE_CODEC.q99)},
-    }
-}
-EMBEDDED_MANIFEST = {
-    "name": "embedded-pick",
-    "layout": "embedded",
-    "source": "molmoact train embedded",
-    "license": "Apache-2.0",
-    "cameras": ["front"],
-    "arms": 1,
-    "horizon": HORIZON,
-    "control_rate_hz": 1 / DT_S,
-    "action_frame": "absolute_base",
-    "gripper": "open_is_1",
-    "unnorm_key": _KEY,
-    "norm_stats": "norm_stats.json",
-    "embedded": {
-        "dims": list(ACTION_DIMS),
-        # The gripper points down throughout the demonstrations; see the action convention in types.ActionChunk.
-        "constant": [0.0, 0.0, 0.0, math.pi, 0.0, 0.0, 0.0],
-        "image_size": list(MODEL_IMAGE),
-    },
-}
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How long and how: minutes of wall time, the share of them spent lowering the rate, batch, rates, depth share."""
-
-    minutes: float
-    decay: float = 0.3
-    batch: int = 32
-    muon_rate: float = 0.02
-    adam_rate: float = 2e-3
-    depth_share: float = 0.0
-    seed: int = 0
-    checkpoint_s: float = 120.0
+STATE = "training_state.pt"
 
 
 def initialise(network: MolmoActNetwork) -> None:
@@ -75,76 +34,140 @@ def initialise(network: MolmoActNetwork) -> None:
     torch.nn.init.normal_(network.lm_head.weight, std=0.02)
 
 
-def optimizers(network: MolmoActNetwork, plan: TrainingPlan) -> list:
+def optimizers(network: MolmoActNetwork, config: TrainingConfig) -> list:
     """Split the parameters: two-dimensional weights of the decoder's blocks to Muon, everything else to AdamW."""
     matrices = [p for p in network.model.transformer.blocks.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
     rest = [p for p in network.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(matrices, lr=plan.muon_rate, weight_decay=0.01),
-        torch.optim.AdamW(rest, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
+        torch.optim.Muon(matrices, lr=config.muon_rate, weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=config.adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
     ]
 
 
-def rate_factor(progress: float, decay: float, warmup: float = 0.005) -> float:
+def rate_factor(progress: float, config: TrainingConfig) -> float:
     """Return the learning-rate factor at `progress` 0..1: warm-up, plateau, then a straight line to 2 %."""
-    if progress < warmup:
-        return progress / warmup
-    return min(1.0, max(0.02, (1 - progress) / max(decay, 1e-9)))
+    if progress < config.warmup:
+        return max(progress / config.warmup, 1e-3)
+    return min(1.0, max(0.02, (1 - progress) / max(config.decay, 1e-9)))
 
 
-def save(network: MolmoActNetwork, folder) -> None:
-    """Write config, weights, statistics and, beside the folder, the manifest; interrupted, the old weights stay."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(network.config.to_dict(), indent=1))
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "partial.safetensors")
-    (folder / "partial.safetensors").rename(folder / "model.safetensors")
-    drop_graphs(folder)
-    (folder / "norm_stats.json").write_text(json.dumps(STATISTICS, indent=1) + "\n")
-    save_manifest(manifest_path(folder), EMBEDDED_MANIFEST)
-    pin(folder)
+def kind_of(step: int, config: TrainingConfig) -> str:
+    """Return the kind of samples of a step."""
+    draw = np.random.default_rng([config.seed, step, 3]).random()
+    if draw < config.annotated_share:
+        return ANNOTATED
+    late = step >= config.depth_start * config.steps
+    return WITH_DEPTH if late and draw < config.annotated_share + config.depth_share else REASONING
 
 
-def train(data: Dataset, output, plan: TrainingPlan, depth_codes=None, resume=None, weights=None, say=print) -> Path:
-    """Train for `plan.minutes` and return the checkpoint folder; `resume` is a checkpoint to start from."""
-    torch.manual_seed(plan.seed)
-    network = MolmoActNetwork(embedded(WORDS)).to(memory_format=torch.channels_last)
-    if resume:
-        network.load_state_dict(load_file(Path(resume) / "model.safetensors"))
-    else:
+class Training:
+    """One run: network, optimisers, step. `output` is the checkpoint's folder; the state lies in it, too."""
+
+    def __init__(self, output, config: TrainingConfig):
+        self.output, self.config, self.step = Path(output), config, 0
+        cuda = config.device == "cuda" or config.device == "auto" and torch.cuda.is_available()
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise MissingPart("no GPU that torch can use", "CUDA", "Set device: cpu, or install torch for CUDA.")
+        self.device = torch.device("cuda" if cuda else "cpu")
+        torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        network = MolmoActNetwork(embedded(WORDS))
         initialise(network)
-    sampler = Sampler(data, network.config, depth_codes, plan.seed, weights)
-    steps, parts_seen = 0, []
-    optimisers = optimizers(network, plan)
-    started = saved = time.monotonic()
-    while (progress := (time.monotonic() - started) / (60 * plan.minutes)) < 1:
-        for optimiser, rate in zip(optimisers, (plan.muon_rate, plan.adam_rate)):
-            optimiser.param_groups[0]["lr"] = rate * rate_factor(progress, plan.decay)
-        with_depth = sampler.rng.random() < plan.depth_share
-        total, parts = loss(network, sampler.draw(plan.batch, with_depth))
-        for optimiser in optimisers:
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.optimisers = optimizers(self.network, config)
+
+    def resume(self) -> None:
+        """Go on where the saved state ends. MissingPart without one, InvalidData when it is of another run."""
+        path = self.output / STATE
+        if not path.is_file():
+            raise MissingPart(f"no '{path}'", "the state of an interrupted training", "Start without --resume.")
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        changed = {k for k, v in asdict(self.config).items() if state["config"].get(k) != v}
+        if changed:
+            raise InvalidData(f"another {sorted(changed)} than when it began", "the same run", "Restore the file.")
+        self.network.load_state_dict(state["network"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"]):
+            optimiser.load_state_dict(saved)
+        self.step = state["step"]
+
+    def save(self) -> None:
+        """Write checkpoint and state; interrupted, the old ones stay."""
+        save(self.network, self.output, {**asdict(self.config), "step": self.step})
+        state = {
+            "network": self.network.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
+            "step": self.step,
+            "config": asdict(self.config),
+        }
+        torch.save(state, self.output / f"{STATE}.partial")
+        (self.output / f"{STATE}.partial").rename(self.output / STATE)
+
+    def one_step(self, batch: Batch) -> dict:
+        """Learn from one batch; return the parts of the loss."""
+        factor = rate_factor(self.step / self.config.steps, self.config)
+        for optimiser, rate in zip(self.optimisers, (self.config.muon_rate, self.config.adam_rate)):
+            optimiser.param_groups[0]["lr"] = rate * factor
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            total, parts = loss(self.network, _to(batch, self.device))
+        for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        for optimiser in optimisers:
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for optimiser in self.optimisers:
             optimiser.step()
-        steps += 1
-        parts_seen.append(parts)
-        if steps % LOG_EVERY == 0:
-            say(_progress(steps, steps * plan.batch / (time.monotonic() - started), parts_seen))
-            parts_seen = []
-        if time.monotonic() - saved > plan.checkpoint_s:
-            save(network, output)
-            saved = time.monotonic()
-    save(network, output)
-    if parts_seen:
-        say(_progress(steps, steps * plan.batch / (time.monotonic() - started), parts_seen))
-    return Path(output)
+        self.step += 1
+        return parts
+
+    def run(self, records: Records, until: int, watch: Callable[["Training", dict], None], weights=None) -> bool:
+        """Train to step `until`; `watch(training, parts)` sees every step. False when it was told to stop before."""
+        sampler = Sampler(records, self.network.config, self.config.seed, weights, paraphrase)
+        self.network.train()
+        with _politely() as told:
+            while self.step < until and not told:
+                batch = sampler.draw(self.step, self.config.batch, kind_of(self.step, self.config))
+                watch(self, self.one_step(batch))
+                if self.step % self.config.save_every == 0 or told or self.step == until:
+                    self.save()
+        return not told
 
 
-def _progress(steps: int, rate: float, parts: list[dict]) -> str:
-    """One line: the mean of every loss since the line before; not every batch has every part."""
-    names = sorted({name for part in parts for name in part})
-    means = {name: np.mean([part[name] for part in parts if name in part]) for name in names}
-    return f"step {steps} ({rate:.0f} samples/s): " + " ".join(f"{k} {v:.3f}" for k, v in means.items())
+def _to(batch: Batch, device) -> Batch:
+    moved = {k: v.to(device) for k, v in vars(batch).items() if isinstance(v, torch.Tensor)}
+    moved["images"] = moved["images"].contiguous(memory_format=torch.channels_last)
+    return Batch(**moved, prompt_length=batch.prompt_length)
+
+
+@contextmanager
+def _politely():
+    """Note SIGINT and SIGTERM instead of dying in the middle of a step."""
+    told = []
+    before = {s: signal.signal(s, lambda number, _: told.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Log:
+    """Say and keep the mean of every part of the loss, now and then."""
+
+    def __init__(self, config: TrainingConfig, say: Callable = print, writer=None):
+        self._every, self._say, self._writer = config.log_every, say, writer
+        self._batch, self._parts, self._since = config.batch, [], time.monotonic()
+
+    def __call__(self, training: Training, parts: dict) -> None:
+        """Take the parts of one step."""
+        self._parts.append(parts)
+        if training.step % self._every:
+            return
+        rate = len(self._parts) * self._batch / (time.monotonic() - self._since)
+        names = sorted({name for part in self._parts for name in part})
+        means = {n: float(np.mean([p[n] for p in self._parts if n in p])) for n in names}
+        line = " ".join(f"{k} {v:.3f}" for k, v in means.items())
+        self._say(f"step {training.step} of {training.config.steps} ({rate:.0f} samples/s): {line}")
+        if self._writer is not None:
+            for name, value in {**means, "samples_per_s": rate}.items():
+                self._writer.add_scalar(f"train/{name}", value, training.step)
+        self._parts, self._since = [], time.monotonic()

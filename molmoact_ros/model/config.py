@@ -65,9 +65,9 @@ class ConvTowerConfig:
     """The small vision tower: a convolutional stem that the instruction steers (FiLM) and that points at things."""
 
     image_size: tuple[int, int] = (160, 120)
-    channels: tuple[int, ...] = (16, 32, 64, 96)
+    channels: tuple[int, ...] = (24, 48, 80, 96)
     grid: tuple[int, int] = (4, 3)
-    keypoints: int = 2
+    keypoints: int = 3
 
     def __post_init__(self):
         # the channels are normalised in 4 groups
@@ -83,7 +83,10 @@ class ConvTowerConfig:
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """Where each kind of token lives in the vocabulary of an embedded model; `words` are the instruction words."""
+    """Where each kind of token lives in the vocabulary of an embedded model; `words` are the instruction words.
+
+    `annotated` begins a prompt instead of BOS when a trace to be followed is drawn in the picture.
+    """
 
     words: tuple[str, ...]
     depth_codes: int = 128
@@ -91,10 +94,11 @@ class TokenLayout:
     coordinates: int = 256
     bins: int = 255
     state_dims: int = 4
+    max_words: int = 12
 
     pad, bos, eos, im_patch = 0, 1, 2, 3
     depth_start, depth_end, trace_start, trace_end, action_start = 4, 5, 6, 7, 8
-    first_word = 9
+    annotated, first_word = 9, 10
 
     @property
     def depth_0(self) -> int:

@@ -29,6 +29,23 @@ class FilmBlock(nn.Module):
         return x + self.second(F.relu(h))
 
 
+class InstructionReader(nn.Module):
+    """Reads the words in their order: what is to be handled and where it goes are said with the same words."""
+
+    def __init__(self, hidden: int):
+        super().__init__()
+        self.first = nn.Conv1d(hidden, hidden, 5, padding=2)
+        self.second = nn.Conv1d(hidden, hidden, 5, padding=2)
+
+    def forward(self, words, known):
+        """Return one vector (batch, hidden) of words (batch, w, hidden); known (batch, w): False = padding."""
+        weights = known.to(words.dtype)[..., None]
+        x = (words * weights).transpose(1, 2)
+        x = F.silu(self.first(x)) * weights.transpose(1, 2)
+        x = x + F.silu(self.second(x))
+        return (x.transpose(1, 2) * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
 def soft_argmax(logits):
     """Return the expected position (batch, k, 2) in 0..1 (x right, y down) of (batch, k, h, w) map logits."""
     batch, k, height, width = logits.shape
@@ -52,6 +69,7 @@ class ConvTower(nn.Module):
         super().__init__()
         c1, c2, c3, c4 = config.channels
         self.config = config
+        self.reader = InstructionReader(hidden_size)
         self.condition = nn.Sequential(nn.Linear(hidden_size, hidden_size), nn.SiLU())
         self.stem = nn.Sequential(
             nn.Conv2d(3, c1, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(c1, c2, 3, stride=2, padding=1), nn.ReLU()

@@ -108,7 +108,7 @@ def export_vision(network: MolmoActNetwork, plan: ExportPlan):
     config, dtype = network.config, network.lm_head.weight.dtype
     if config.vit is None:
         width, height = config.conv.image_size
-        ids = torch.full((1, 20), config.tokens.first_word)
+        ids = torch.full((1, 2 + config.conv.tokens + config.tokens.max_words), config.tokens.first_word)
         inputs, axes = {"image": torch.zeros(1, 3, height, width, dtype=dtype), "ids": ids}, {"ids": {1: "s"}}
     else:
         patches = config.vit.num_positions - config.vit.use_cls_token

@@ -96,11 +96,11 @@ class MolmoActNetwork(nn.Module):
         return self.place(prompt.ids, features), maps
 
     def _instruction(self, ids, embeddings):
-        """Average the embeddings of the instruction's words: (batch, hidden)."""
-        tokens = self.config.tokens
-        words = (ids >= tokens.first_word) & (ids < tokens.depth_0)
-        weights = words.to(embeddings.dtype)[..., None]
-        return (embeddings * weights).sum(1) / weights.sum(1).clamp(min=1)
+        """Read the instruction, and whether a trace is drawn in the picture: (batch, hidden)."""
+        tokens, first = self.config.tokens, 1 + self.config.conv.tokens
+        place = slice(first, first + tokens.max_words)
+        known = ids[:, place] != tokens.pad
+        return self.model.vision_backbone.reader(embeddings[:, place], known) + embeddings[:, 0]
 
     def embed(self, ids):
         """Return token embeddings (batch, s, hidden) of an answer."""

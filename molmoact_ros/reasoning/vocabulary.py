@@ -7,38 +7,41 @@ import numpy as np
 from ..errors import InvalidData
 from ..runtime.contract import TokenLayout
 
-MAX_WORDS = 8
-
 
 class UnknownWords(InvalidData):
     """The instruction cannot be spelled with the words that the model was trained on."""
 
 
 def instruction_ids(layout: TokenLayout, instruction: str) -> list[int]:
-    """Spell an instruction as exactly MAX_WORDS ids, padded.
+    """Spell an instruction as exactly layout.max_words ids, padded.
 
     Unknown words are refused: a model must not act on a sentence that it can only half read.
     """
     words = re.findall(r"[a-z0-9']+", instruction.lower())
     unknown = [w for w in words if w not in layout.words]
-    if unknown or not words or len(words) > MAX_WORDS:
+    if unknown or not words or len(words) > layout.max_words:
         found = f"unknown words {unknown}" if unknown else f"an instruction of {len(words)} words"
         known = " ".join(sorted(layout.words))
-        raise UnknownWords(found, f"1 to {MAX_WORDS} of the words this model knows", f"Use: {known}.")
+        raise UnknownWords(found, f"1 to {layout.max_words} of the words this model knows", f"Use: {known}.")
     ids = [layout.first_word + layout.words.index(w) for w in words]
-    return ids + [layout.pad] * (MAX_WORDS - len(ids))
+    return ids + [layout.pad] * (layout.max_words - len(ids))
 
 
-def prompt_ids(layout: TokenLayout, image_tokens: int, instruction: str, state_bins) -> np.ndarray:
-    """Return the prompt (s,): BOS, the image's places, the instruction, the robot's state as bins."""
+def prompt_ids(
+    layout: TokenLayout, image_tokens: int, instruction: str, state_bins, annotated: bool = False
+) -> np.ndarray:
+    """Return the prompt (s,): BOS, the image's places, the instruction, the robot's state as bins.
+
+    annotated: the trace to be followed is drawn in the picture; the answer is the action alone.
+    """
     state = [layout.bin_0 + int(b) for b in state_bins]
-    ids = [layout.bos] + [layout.im_patch] * image_tokens + instruction_ids(layout, instruction) + state
+    ids = [layout.annotated if annotated else layout.bos] + [layout.im_patch] * image_tokens + instruction_ids(layout, instruction) + state
     return np.array(ids, np.int64)
 
 
 def prompt_length(layout: TokenLayout, image_tokens: int) -> int:
     """Number of prompt tokens; it does not depend on the instruction."""
-    return 1 + image_tokens + MAX_WORDS + layout.state_dims
+    return 1 + image_tokens + layout.max_words + layout.state_dims
 
 
 def depth_ids(layout: TokenLayout, codes) -> np.ndarray:

@@ -63,5 +63,5 @@ class Sight:
         tokens = self._config.tokens
         if tokens is None:
             return [question.images, question.pooled_index]
-        words = question.ids[(question.ids >= tokens.first_word) & (question.ids < tokens.depth_0)]
-        return [question.images, words]
+        first = 1 + self._config.conv.tokens
+        return [question.images, question.ids[:1], question.ids[first : first + tokens.max_words]]
