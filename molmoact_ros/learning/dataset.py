@@ -7,21 +7,25 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import MissingPart
+from ..perception.depth_image import inverse_depth
 from ..perception.raster import resize
+from ..places import data_root
 from .demonstrations import demonstrated, episode, require_training_seed, snapshot
 from .records import Records
 
 # Depth codes cost as much as the picture: every so many frames have them.
 DEPTH_EVERY = 4
+DEPTH_MODEL = "models/depth_vqvae"
 SNAPSHOTS_PER_JOB, EPISODES_PER_JOB = 250, 10
 # Further tables of the same training seeds: the kinds never share one.
 _VARIANTS = {"episodes": 1, "visits": 501, "snapshots": 1001}
 _LABELLED = ("image", "state", "chunk", "trace", "trace_length", "points", "far")
 
 
-def _pack(records: list[dict], episodes: list[int]) -> dict:
+def _pack(records: list[dict], episodes: list[int], coder) -> dict:
     packed = {key: np.stack([r[key] for r in records]) for key in _LABELLED}
-    packed["depth_mm"] = np.stack([r["depth_mm"] for r in records[::DEPTH_EVERY]])
+    pictures = [inverse_depth(r["depth_mm"] / 1000.0).image for r in records[::DEPTH_EVERY]]
+    packed["depth_codes"] = np.stack([np.ravel(coder.encode(p)) for p in pictures]).astype(np.uint8)
     packed["instruction"] = np.array([r["instruction"] for r in records])
     packed["episode"] = np.array(episodes)
     return packed
@@ -29,6 +33,7 @@ def _pack(records: list[dict], episodes: list[int]) -> dict:
 
 def _run_job(job) -> str:
     kind, first, count, seeds, path, checkpoint = job
+    from ..runtime.depth_factory import open_depth_coder
     from ..sim.world import World
 
     act = policy(checkpoint) if checkpoint else demonstrated
@@ -43,7 +48,7 @@ def _run_job(job) -> str:
         episodes.extend([index] * len(made))
     world.renderer.close()
     partial = Path(path).with_suffix(".partial.npz")
-    np.savez(partial, **_pack(records, episodes))
+    np.savez(partial, **_pack(records, episodes, open_depth_coder(data_root() / DEPTH_MODEL)))
     partial.rename(path)
     return path
 
@@ -100,32 +105,34 @@ def _collect(output, kinds, processes: int, seeds: int, quiet: bool, checkpoint:
     return output
 
 
-def load_records(folder, depth_codes=None) -> Records:
-    """Read a folder that `collect` made; `depth_codes(depth_mm (m, h, w)) -> (m, 100)` spells the depth pictures.
+def load_records(folder, visits: int = 0) -> tuple[Records, np.ndarray]:
+    """Read a folder that `collect` and `visit` made, of the visits only the first so many episodes.
 
-    Without `depth_codes` no picture has codes. MissingPart when the folder holds no demonstrations.
+    Returns the records and which of them (n,) are visits. MissingPart when there are no demonstrations.
     """
-    files = sorted(Path(folder).glob("*-*.npz"))
+    files = [f for f in sorted(Path(folder).glob("*-*.npz")) if not _later_visit(f, visits)]
     if not files:
         raise MissingPart(f"no demonstrations in '{folder}'", "files made by molmoact train", "Make them first.")
-    parts, numbers, episode, rows, depths = [], {}, [], [], []
+    parts, numbers, episode, rows = [], {}, [], []
     start = first_episode = 0
     for file in files:
         with np.load(file) as shard:
-            part = {key: shard[key] for key in _LABELLED}
+            part = {key: shard[key] for key in (*_LABELLED, "depth_codes")}
             words = shard["instruction"]
             part["instruction"] = np.array([[numbers.setdefault(str(w), len(numbers)) for w in row] for row in words])
             _, local = np.unique(shard["episode"], return_inverse=True)
-            if depth_codes is not None:
-                depths.append(depth_codes(shard["depth_mm"]))
         episode.append(local + first_episode)
         rows.append(start + np.arange(0, len(part["state"]), DEPTH_EVERY))
         start, first_episode = start + len(part["state"]), first_episode + int(local.max()) + 1
         parts.append(part)
-    arrays = {key: np.concatenate([p.pop(key) for p in parts]) for key in (*_LABELLED, "instruction")}
-    codes = np.concatenate(depths).reshape(-1, 100).astype(np.uint8) if depths else np.zeros((0, 100), np.uint8)
-    depth_rows = np.concatenate(rows) if depths else np.zeros(0, int)
-    return Records(
-        **arrays, episode=np.concatenate(episode), depth_codes=codes, depth_rows=depth_rows,
-        instructions=tuple(numbers),
-    )  # fmt: skip
+    arrays = {key: np.concatenate([p.pop(key) for p in parts]) for key in (*_LABELLED, "depth_codes", "instruction")}
+    records = Records(
+        **arrays, episode=np.concatenate(episode), depth_rows=np.concatenate(rows), instructions=tuple(numbers)
+    )
+    visited = np.concatenate([np.full(len(e), f.name.startswith("visits-")) for e, f in zip(episode, files)])
+    return records, visited
+
+
+def _later_visit(file: Path, visits: int) -> bool:
+    kind, _, first = file.stem.partition("-")
+    return kind == "visits" and int(first) >= visits

@@ -101,7 +101,7 @@ def nothing() -> dict:
 
 
 def observation(frame) -> dict:
-    """Return the stored part of a frame: small RGB, state (7,), depth in mm."""
+    """Return the stored part of a frame: small RGB, state (7,), depth in mm as the camera sends it."""
     depth_mm = resize(frame.depth_m, MODEL_IMAGE) * 1000
     state = [*frame.robot.T_base_ee[:3, 3], np.pi, 0.0, 0.0, frame.robot.gripper_width_m]
     return {

@@ -62,10 +62,10 @@ def kind_of(step: int, config: TrainingConfig) -> str:
 
 
 class Training:
-    """One run: network, optimisers, step. `output` is the checkpoint's folder; the state lies in it, too."""
+    """One run: network, optimisers, step; `folder` holds the state from which it goes on."""
 
-    def __init__(self, output, config: TrainingConfig):
-        self.output, self.config, self.step = Path(output), config, 0
+    def __init__(self, folder, config: TrainingConfig):
+        self.folder, self.config, self.step = Path(folder), config, 0
         cuda = config.device == "cuda" or config.device == "auto" and torch.cuda.is_available()
         if config.device == "cuda" and not torch.cuda.is_available():
             raise MissingPart("no GPU that torch can use", "CUDA", "Set device: cpu, or install torch for CUDA.")
@@ -79,7 +79,7 @@ class Training:
 
     def resume(self) -> None:
         """Go on where the saved state ends. MissingPart without one, InvalidData when it is of another run."""
-        path = self.output / STATE
+        path = self.folder / STATE
         if not path.is_file():
             raise MissingPart(f"no '{path}'", "the state of an interrupted training", "Start without --resume.")
         state = torch.load(path, map_location=self.device, weights_only=True)
@@ -92,16 +92,20 @@ class Training:
         self.step = state["step"]
 
     def save(self) -> None:
-        """Write checkpoint and state; interrupted, the old ones stay."""
-        save(self.network, self.output, {**asdict(self.config), "step": self.step})
+        """Write the state; interrupted, the old one stays."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "network": self.network.state_dict(),
             "optimisers": [o.state_dict() for o in self.optimisers],
             "step": self.step,
             "config": asdict(self.config),
         }
-        torch.save(state, self.output / f"{STATE}.partial")
-        (self.output / f"{STATE}.partial").rename(self.output / STATE)
+        torch.save(state, self.folder / f"{STATE}.partial")
+        (self.folder / f"{STATE}.partial").rename(self.folder / STATE)
+
+    def write(self, checkpoint) -> None:
+        """Write the network as a checkpoint; see checkpoint.save."""
+        save(self.network, checkpoint, {"command": "molmoact train embedded", **asdict(self.config), "step": self.step})
 
     def one_step(self, batch: Batch) -> dict:
         """Learn from one batch; return the parts of the loss."""

@@ -1,0 +1,78 @@
+"""How good a checkpoint is where it counts: closed-loop success and traces of its own, on tables kept for choosing."""
+
+from multiprocessing import get_context
+
+import numpy as np
+
+from ..perception.raster import resize
+from ..reasoning.factory import open_reasoner
+from ..rotation import rotation_from_rpy
+from ..sim.language import instruction
+from ..sim.layout import FIRST_TEST_SEED, sample_layout
+from ..types import Frame, Plan, RobotState
+from .records import Records
+from .rollout import run_episode
+
+# Training uses the seeds below, evaluation those from FIRST_TEST_SEED on.
+FIRST_CHOICE_SEED = 18_000
+TRACE_FRAMES = 60
+
+
+def choose_by(checkpoint, records: Records, episodes: int, processes: int) -> dict:
+    """Return success rates (all and per task) of closed-loop episodes and the error of free-running traces (0..255)."""
+    cases = closed_loop(checkpoint, range(FIRST_CHOICE_SEED, FIRST_CHOICE_SEED + episodes), processes)
+    tasks = sorted({case["task"] for case in cases})
+    rates = {f"success_rate_{t}": _rate([c for c in cases if c["task"] == t]) for t in tasks}
+    return {"success_rate": _rate(cases), **rates, "trace_error": trace_error(checkpoint, records)}
+
+
+def closed_loop(checkpoint, numbers, processes: int) -> list[dict]:
+    """Run the tables of these numbers in the plain simulator, shared out to processes; cases in their order."""
+    if max(numbers) >= FIRST_TEST_SEED:
+        raise ValueError("a checkpoint must not be chosen by test seeds")
+    shares = [list(numbers)[i::processes] for i in range(processes)]
+    with get_context("spawn").Pool(processes) as pool:
+        done = pool.starmap(_episodes, [(str(checkpoint), share) for share in shares if share])
+    return sorted((case for cases in done for case in cases), key=lambda case: case["seed"])
+
+
+def _episodes(checkpoint: str, numbers: list[int]) -> list[dict]:
+    from ..sim.world import World
+
+    reasoner, world, cases = open_reasoner(checkpoint, resize), World(), []
+    for number in numbers:
+        layout = sample_layout(number)
+        cases.append(run_episode(reasoner, world, layout, instruction(layout)))
+    world.renderer.close()
+    return cases
+
+
+def _rate(cases: list[dict]) -> float:
+    return float(np.mean([case["success"] for case in cases])) if cases else float("nan")
+
+
+def trace_error(checkpoint, records: Records, frames: int = TRACE_FRAMES) -> float:
+    """Return the mean distance of points [0..255] of traces that the model says by itself, far from its object.
+
+    Teacher-forced losses look well long before a model looks at the picture; this does not.
+    """
+    rows = np.flatnonzero(records.far[:, 0] & (records.trace_length[:, 0] > 0))
+    rows = rows[np.linspace(0, len(rows) - 1, min(frames, len(rows))).astype(int)]
+    reasoner, errors = open_reasoner(checkpoint, resize), []
+    for row in rows:
+        reasoner.forget()
+        answer = reasoner.plan(frame_of(records, row), records.instructions[records.instruction[row, 0]])
+        true = records.trace[row, 0].astype(float)
+        said = answer.trace.points if isinstance(answer, Plan) else np.full_like(true, 128.0)
+        errors.append(np.linalg.norm(said - true, axis=1).mean())
+    return float(np.mean(errors)) if errors else float("nan")
+
+
+def frame_of(records: Records, row: int) -> Frame:
+    """Return a recorded picture and state as a frame; what was not recorded is zero."""
+    x, y, z, roll, pitch, yaw, width = records.state[row].astype(float)
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = rotation_from_rpy([roll, pitch, yaw]), [x, y, z]
+    robot = RobotState(0, np.zeros(7), np.zeros(7), T, width)
+    image = records.image[row]
+    return Frame(0, {"front": image}, np.zeros(image.shape[:2], np.float32), np.eye(3), np.eye(4), robot)
