@@ -93,6 +93,7 @@ class FrankaArguments:
     speed_scale: float = option(0.0, "share of full speed; 0: all in simulation, 5 % on a robot", low=0.0, high=1.0)
     command_space: str = option("joint", "what the arm is given: joint angles or tip poses", choices=("joint", "ee"))
     checkpoint: str = option("models/embedded", "folder of the model's weights")
+    backend: str = option("auto", "what runs the network: auto, onnx, torch, tensorrt")
 
 
 def config_class(node: str) -> type:
@@ -119,7 +120,11 @@ def _of_arguments(arguments: FrankaArguments) -> dict[str, dict]:
         "sim": {"robot_ip": robot_ip, "seed": arguments.seed},
         "cameras": {"robot_ip": robot_ip},
         "arm": {"robot_ip": robot_ip, "dry_run": dry_run},
-        "reasoning": {"checkpoint": arguments.checkpoint, "instruction": arguments.instruction},
+        "reasoning": {
+            "checkpoint": arguments.checkpoint,
+            "instruction": arguments.instruction,
+            "backend": arguments.backend,
+        },
         "controller": {"command_space": arguments.command_space},
         "supervisor": {"command_space": arguments.command_space},
     }

@@ -1,4 +1,4 @@
-"""One episode in the running cell: give the instruction, watch until the object is lifted or the time is over.
+"""One episode in the running cell: give the instruction, watch until the task is done or the time is over.
 
 `cell` is an observer (nodes/observer.py); this module knows only its methods, not ROS.
 """
@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..errors import MissingPart
+from ..sim.judge import TaskJudge
+from ..sim.language import understand
+from ..sim.layout import sample_layout
 from ..types import Plan
-from .judge import PickJudge, named_object
 from .observed import TableState
 
-# Objects farther away than this are parked out of sight by the simulator.
-ON_TABLE_M = 1.5
 MOVING_RAD_S = 0.05
 _HOME_RAD, _REST_RAD_S = 0.06, 0.02
 # By then the wish to go home has become a command, also on a busy machine.
@@ -35,10 +35,11 @@ class Episode:
     """Collects what happens; its take_… methods are called from the observer's thread."""
 
     def __init__(self, instruction: str, start: TableState):
-        on_table = [n for n, p in start.objects.items() if np.linalg.norm(p[:2]) < ON_TABLE_M]
+        self.layout = sample_layout(start.seed)
         self.instruction = instruction
-        self.target = named_object(instruction, on_table)
-        self.judge = PickJudge(self.target) if self.target else None
+        self.task = understand(instruction, self.layout.items)
+        self.target = self.task.target if self.task else ""
+        self.judge = TaskJudge(self.layout, self.task) if self.task else None
         self.plans, self.refusals, self.refusal_detail = [], {}, ""
         self.commands, self.command_age_ms = 0, []
         self.start, self.truth = start, start
@@ -73,11 +74,11 @@ class Episode:
             self.first_motion_ns = state.stamp_ns
             self.wall_to_motion_s = time.monotonic() - self.wall_start_s
         if self.judge is not None:
-            self.judge.update(state.stamp_ns, state.tip, state.objects)
+            self.judge.update(state.stamp_ns, state.tip, state.gripper_width_m, state.objects)
 
     @property
     def outcome(self):
-        """The judge's outcome, None when the instruction names no object on the table."""
+        """The judge's outcome, None when the instruction asks for nothing that can be done on this table."""
         return self.judge.outcome if self.judge is not None and self.judge.watched else None
 
     @property
@@ -87,8 +88,8 @@ class Episode:
 
     def over(self, limits: Limits) -> str:
         """Say why the episode is over, "" while it goes on."""
-        if self.outcome is not None and self.outcome.lifted:
-            return "lifted"
+        if self.outcome is not None and self.outcome.success:
+            return "success"
         now_s = time.monotonic()
         if self.refused_since_s is not None and now_s - self.refused_since_s > limits.refusal_s:
             return self.refusal_detail
@@ -98,10 +99,11 @@ class Episode:
 
     def case(self, seed: int, ended: str, verdicts) -> dict:
         """Sum up for the report."""
-        nothing = {"target": "", "reached": False, "lifted": False, "wrong_object": ""}
+        nothing = {"task": "", "target": "", "reached": False, "lifted": False, "success": False, "wrong_object": ""}
         outcome = nothing if self.outcome is None else asdict(self.outcome)
         return {
             "seed": seed,
+            "axis": self.layout.axis,
             "instruction": self.instruction,
             **outcome,
             "ended": ended,

@@ -34,8 +34,23 @@ def percentile(values, q: float) -> float:
 
 
 def suite_summary(cases: list[dict]) -> dict:
-    """Sum up episodes, each with `lifted`, `reached`, `wrong_object` and `plan_ms` (latencies of its plans)."""
-    successes = sum(bool(c["lifted"]) for c in cases)
+    """Sum up episodes, each with task, axis, success, reached, wrong_object and plan_ms (latencies of its plans).
+
+    Rates per task and per axis stand beside the whole, with how far each axis falls behind the first.
+    """
+    summary = _rates(cases)
+    for key in ("task", "axis"):
+        for name in dict.fromkeys(c[key] for c in cases):
+            part = _rates([c for c in cases if c[key] == name])
+            summary |= {f"{k}_{name}": part[k] for k in ("success_rate", "ci95_low", "ci95_high")}
+    axes = list(dict.fromkeys(c["axis"] for c in cases))
+    for name in axes[1:]:
+        summary[f"gap_{name}"] = summary[f"success_rate_{axes[0]}"] - summary[f"success_rate_{name}"]
+    return summary
+
+
+def _rates(cases: list[dict]) -> dict:
+    successes = sum(bool(c["success"]) for c in cases)
     low, high = wilson(successes, len(cases))
     return {
         "episodes": len(cases),

@@ -1,32 +1,44 @@
 """`molmoact eval`: closed-loop suites, through the running ROS graph (--graph) or in the plain simulator."""
 
 import argparse
-import time
+import json
+import os
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..arms.profile import FR3
 from ..cell import CELLS
 from ..errors import ConfigError, MissingPart
 from ..launcher import CellProcesses, parse
+from ..sim.layout import AXES, FIRST_TEST_SEED, TASKS, sample_layout, table_number
+from . import html_report
 from .episode import Limits, prepare, run_episode
+from .failures import category
 from .handover import hand_over
 from .log import CellLog
 from .report import suite_summary, write_report
+from .workers import Job, question, run_all
 
-SUITES = ("pick",)
-# Seeds from here on are never used for training.
-FIRST_TEST_SEED = 20_000
+SUITES = ("tabletop", "pick")
 _READY_S = 90.0
+_SETTINGS = ("suite", "graph", "axis", "episodes", "seed", "tasks", "checkpoint", "runtime")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `molmoact eval`."""
-    parser.add_argument("--suite", choices=SUITES, default="pick", help="what is asked of the cell")
+    parser.add_argument("--suite", choices=SUITES, default="pick", help="tabletop: every table's own task; pick: pick up its target")
+    parser.add_argument("--axis", choices=(*AXES, "all"), default=AXES[0], help="what differs from training")
+    parser.add_argument("--tasks", help="only these tasks of the tabletop, separated by commas")
     parser.add_argument("--graph", action="store_true", help="through the running ROS graph, with all its delays")
-    parser.add_argument("--episodes", type=int, default=20)
+    parser.add_argument("--episodes", type=int, default=20, help="episodes of each axis")
     parser.add_argument("--seed", type=int, default=FIRST_TEST_SEED, help="of the first episode; the others follow it")
-    parser.add_argument("--json", metavar="FILE", help="write summary, cases and environment")
-    parser.add_argument("--timeout", type=float, default=30.0, help="simulated seconds per episode after first motion")
+    parser.add_argument("--checkpoint", help="folder of the model; default: the cell's")
+    parser.add_argument("--runtime", help="backend: auto, onnx, torch, tensorrt")
+    parser.add_argument("--workers", default=str(os.cpu_count()), help="processes (in the plain simulator), or: ray")
+    parser.add_argument("--json", metavar="FILE", help="write summary, cases and environment; goes on where it was cut off")
+    parser.add_argument("--html", metavar="FILE", help="write a page with figures and a picture strip of every failure")
+    parser.add_argument("--video", action="store_true", help="write a video of every failure beside the page")
+    parser.add_argument("--timeout", type=float, default=40.0, help="simulated seconds per episode after first motion")
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help="launch arguments of the cell")
 
 
@@ -34,11 +46,30 @@ def main(options: argparse.Namespace) -> int:
     """Run `molmoact eval`; the suite in the graph goes on in a process that speaks ROS."""
     if options.episodes < 1:
         raise ConfigError(f"--episodes {options.episodes}", "1 or more", "Ask for at least one episode.")
+    if options.workers != "ray" and not options.workers.isdigit():
+        raise ConfigError(f"--workers {options.workers}", "a number of processes, or ray", "Correct it.")
+    numbers(options)
     specs = _specs(options)
     if options.graph:
         return hand_over("eval", options)
     reasoning = next(spec for spec in specs if spec.name == "reasoning")
-    return _report(_offline(options, reasoning.parameters["checkpoint"]), options)
+    return _report(_offline(options, reasoning.parameters), options)
+
+
+def numbers(options) -> list[int]:
+    """Return the numbers of the tables that the options ask for, in order. ConfigError for unknown tasks."""
+    wanted = options.tasks.split(",") if options.tasks else list(TASKS)
+    if set(wanted) - set(TASKS):
+        raise ConfigError(f"--tasks {options.tasks}", f"some of {', '.join(TASKS)}", "Correct the names.")
+    found = []
+    for axis in AXES if options.axis == "all" else (options.axis,):
+        seed, last = options.seed, len(found) + options.episodes
+        while len(found) < last:
+            number = table_number(seed, axis)
+            if TASKS[number % len(TASKS)] in wanted:
+                found.append(number)
+            seed += 1
+    return found
 
 
 def run(open_observer, options: argparse.Namespace) -> int:
@@ -47,8 +78,8 @@ def run(open_observer, options: argparse.Namespace) -> int:
     with TemporaryDirectory() as folder, CellLog(f"{folder}/cell.log") as log:
         with CellProcesses(_specs(options), say=log.take) as cell, open_observer() as observer:
             _wait_until_alive(observer, cell)
-            for seed in range(options.seed, options.seed + options.episodes):
-                cases.append(_graph_episode(observer, cell, seed, options.timeout))
+            for number in numbers(options):
+                cases.append(_graph_episode(observer, cell, number, options))
                 log.flush()
                 print(case_line(cases), flush=True)
     return _report(cases, options)
@@ -64,49 +95,77 @@ def _wait_until_alive(observer, cell) -> None:
         raise MissingPart(f"the cell is not ready after {_READY_S:.0f} s", "an armed supervisor", "Try: molmoact demo")
 
 
-def _graph_episode(observer, cell, seed: int, timeout_s: float) -> dict:
-    from ..sim.layout import sample_layout
-
+def _graph_episode(observer, cell, number: int, options) -> dict:
     cell.check()
-    prepare(observer, seed, FR3.home_q)
-    instruction = sample_layout(seed).instruction
-    return run_episode(observer, seed, instruction, Limits(motion_s=timeout_s), lambda _: cell.check())[0]
+    prepare(observer, number, FR3.home_q)
+    _, sentence = question(number, options.suite == "pick")
+    case = run_episode(observer, number, sentence, Limits(motion_s=options.timeout), lambda _: cell.check())[0]
+    return {**case, "category": category(case)}
 
 
-def _offline(options, checkpoint: str) -> list[dict]:
-    """Run the suite in the plain simulator, without ROS and faster than real time."""
-    from ..learning.rollout import run_episode as run_offline
-    from ..perception.raster import resize
-    from ..reasoning.factory import open_reasoner
-    from ..sim.world import World
-
-    reasoner = open_reasoner(checkpoint, resize)
-    world, cases = World(), []
-    for seed in range(options.seed, options.seed + options.episodes):
-        started_s = time.monotonic()
-        cases.append({**run_offline(reasoner, world, seed), "wall_s": round(time.monotonic() - started_s, 2)})
+def _offline(options, reasoning: dict) -> list[dict]:
+    """Run the suite in the plain simulator, without ROS and faster than real time; goes on where it was cut off."""
+    kept = Kept(options)
+    cases = kept.cases
+    left = numbers(options)[len(cases) :]
+    job = Job(reasoning["checkpoint"], options.runtime or "auto", options.suite == "pick")
+    for case in run_all(job, left, options.workers) if left else ():
+        cases.append(case)
+        kept.save()
         print(case_line(cases), flush=True)
+    kept.drop()
     return cases
+
+
+class Kept:
+    """The cases of a run that is under way, beside its --json file, so that an interrupted run can go on."""
+
+    def __init__(self, options):
+        self._settings = {name: getattr(options, name) for name in _SETTINGS}
+        self._path = Path(f"{options.json}.partial") if options.json else None
+        self.cases = []
+        if self._path and self._path.is_file():
+            found = json.loads(self._path.read_text())
+            if found["settings"] == self._settings:
+                self.cases = found["cases"]
+                print(f"  going on after {len(self.cases)} episodes of an interrupted run", flush=True)
+
+    def save(self) -> None:
+        """Write the cases so far."""
+        if self._path:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._path.with_suffix(".fresh")
+            fresh.write_text(json.dumps({"settings": self._settings, "cases": self.cases}))
+            fresh.rename(self._path)
+
+    def drop(self) -> None:
+        """Remove the file: the run is whole."""
+        if self._path:
+            self._path.unlink(missing_ok=True)
 
 
 def case_line(cases: list[dict]) -> str:
     """One line about the newest case, with the count so far."""
-    case, lifted = cases[-1], sum(bool(c["lifted"]) for c in cases)
-    result = "lifted" if case["lifted"] else "reached" if case["reached"] else "missed"
-    nearest = f"{case['min_distance_m'] * 100:.1f} cm" if "min_distance_m" in case else "?"
+    case, done = cases[-1], sum(bool(c["success"]) for c in cases)
+    result = "done" if case["success"] else case.get("category") or "failed"
     return (
-        f"  seed {case['seed']}  {case['instruction']:<28} {result:<8} nearest {nearest}  "
-        f"{case['plans']} plans  {case['wall_s']:.1f} s   {lifted} of {len(cases)} lifted"
+        f"  table {case['seed']}  {case['instruction']:<52} {result:<15} {case['plans']:>3} plans"
+        f"  {case['wall_s']:5.1f} s   {done} of {len(cases)} done"
     )
 
 
 def _report(cases: list[dict], options) -> int:
-    summary = {"suite": options.suite, "graph": options.graph, **suite_summary(cases)}
+    summary = {"suite": options.suite, "graph": options.graph, "axis": options.axis, **suite_summary(cases)}
     print("  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in summary.items()))
+    if options.html:
+        html_report.write(options.html, summary, cases, options.video)
     if options.json:
-        write_report(options.json, summary, cases)
+        plain = [{k: v for k, v in case.items() if k != "pictures"} for case in cases]
+        write_report(options.json, summary, plain)
     return 0
 
 
 def _specs(options):
-    return CELLS["franka"].nodes({"seed": options.seed, **parse(options.arguments), "sim": True})
+    given = {"seed": numbers(options)[0], **parse(options.arguments), "sim": True}
+    chosen = {"checkpoint": options.checkpoint, "backend": options.runtime}
+    return CELLS["franka"].nodes({**given, **{k: v for k, v in chosen.items() if v}})

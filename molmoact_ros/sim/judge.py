@@ -24,6 +24,8 @@ STACK_M, STACK_Z_M = 0.025, 0.012
 PUSHED_M, PUSHED_ASIDE_M = 0.07, 0.05
 BESIDE_RANGE_M, BESIDE_ASIDE_M = (0.05, 0.16), 0.05
 ON_TABLE_M = 0.012
+# Where an object is out of reach, or has fallen.
+TABLE_MIN, TABLE_MAX = np.array([0.2, -0.45, -0.05]), np.array([0.8, 0.45, 1.0])
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Outcome:
     time_to_success_s: float
     min_distance_m: float
     wrong_object: str
+    moved_m: float
+    let_go: bool
+    off_table: bool
 
 
 class TaskJudge:
@@ -54,6 +59,7 @@ class TaskJudge:
         self._lifted = False
         self._min_distance_m = float("inf")
         self._wrong = ""
+        self._moved_m, self._let_go, self._off = 0.0, True, False
 
     def update(self, stamp_ns: int, tip, width: float, objects: Mapping[str, np.ndarray]) -> Outcome:
         """Take the tip (3,), the gripper's opening and object centres (3,) [m, base frame]; return the outcome so far."""
@@ -66,8 +72,11 @@ class TaskJudge:
         if distance <= REACH_M and self._reached_ns is None:
             self._reached_ns = stamp_ns
         self._lifted |= self._up(tip, target)
+        self._moved_m = float(np.linalg.norm(target - self._initial[self.task.target]))
+        self._let_go = not (distance < AWAY_M and width < 2 * self._half[self.task.target][1] + LOOSE_M)
+        self._off = bool(np.any(target < TABLE_MIN) or np.any(target > TABLE_MAX))
         self._watch_others(tip, objects)
-        if not self._fulfilled(tip, width, target, objects):
+        if not self._fulfilled(tip, target, objects):
             self._since_ns = None
         elif self._since_ns is None:
             self._since_ns = stamp_ns
@@ -79,7 +88,7 @@ class TaskJudge:
         high = target[2] - self._half[self.task.target][2] >= LIFT_M
         return bool(high and np.linalg.norm(tip - target) <= NEAR_TIP_M)
 
-    def _fulfilled(self, tip, width: float, target, objects) -> bool:
+    def _fulfilled(self, tip, target, objects) -> bool:
         """Whether the task is fulfilled at this instant."""
         kind = self.task.kind
         if kind == "pick":
@@ -89,7 +98,7 @@ class TaskJudge:
             moved = target - self._initial[self.task.target]
             aside = abs(moved[0]) <= PUSHED_ASIDE_M and abs(moved[2]) <= ON_TABLE_M
             return bool(aside and moved[1] * SIDES[self.task.side] >= PUSHED_M)
-        if np.linalg.norm(tip - target) < AWAY_M and width < 2 * half[1] + LOOSE_M:
+        if not self._let_go:
             return False
         if kind == "bowl":
             return bool(np.linalg.norm(target[:2] - self.layout.bowl) < BOWL_RADIUS_M and target[2] < half[2] + 0.035)
@@ -98,7 +107,7 @@ class TaskJudge:
             above = half[2] + self._half[self.task.reference][2]
             return bool(np.linalg.norm(gap[:2]) < STACK_M and abs(gap[2] - above) < STACK_Z_M)
         low, high = BESIDE_RANGE_M
-        moved = np.linalg.norm(target - self._initial[self.task.target]) > MOVED_M
+        moved = self._moved_m > MOVED_M
         beside = low <= gap[1] * SIDES[self.task.side] <= high and abs(gap[0]) <= BESIDE_ASIDE_M
         return bool(moved and beside and target[2] < max(half) + ON_TABLE_M)
 
@@ -129,6 +138,9 @@ class TaskJudge:
             time_to_success_s=self._since_start(self._done_ns),
             min_distance_m=self._min_distance_m,
             wrong_object=self._wrong,
+            moved_m=self._moved_m,
+            let_go=self._let_go,
+            off_table=self._off,
         )
 
     def _since_start(self, stamp_ns) -> float:
