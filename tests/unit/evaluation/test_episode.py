@@ -9,12 +9,13 @@ from molmoact_ros.evaluation.episode import Episode, Limits, plan_ms
 from molmoact_ros.evaluation.observed import TableState, Verdicts
 from molmoact_ros.types import ActionChunk, Command, DepthTokens, Plan, Refusal, Trace
 
+# Table 7: yellow ball, blue ball, red cube, purple cube.
 INSTRUCTION = "pick up the red cube"
 FOREVER = Limits(motion_s=60.0, silence_s=60.0, refusal_s=60.0)
 
 
 def _state(time_s: float, tip=(0.4, 0.0, 0.4), red=(0.5, 0.0, 0.02), speed: float = 0.0) -> TableState:
-    objects = {"red_cube": red, "blue_cube": (0.5, 0.2, 0.02), "green_cube": (3.0, 0.0, 0.02)}
+    objects = {"red_cube": red, "purple_cube": (0.5, 0.2, 0.02), "blue_ball": (0.6, -0.2, 0.02)}
     return TableState(int(time_s * 1e9), 7, np.zeros(7), np.full(7, speed), tip, 0.08, objects, 1.0)
 
 
@@ -35,9 +36,9 @@ def test_a_lift_ends_it_and_is_reported():
     for k in range(60):
         time_s, z = 1.0 + 0.05 * k, 0.02 + 0.005 * k
         episode.take_truth(_state(time_s, tip=(0.5, 0.0, z), red=(0.5, 0.0, z), speed=0.3))
-    assert episode.over(FOREVER) == "lifted"
-    case = episode.case(7, "lifted", Verdicts(10, 2, 1, 0))
-    assert case["lifted"] and case["reached"] and case["target"] == "red_cube" and not case["wrong_object"]
+    assert episode.over(FOREVER) == "success"
+    case = episode.case(7, "success", Verdicts(10, 2, 1, 0))
+    assert case["success"] and case["lifted"] and case["reached"] and case["task"] == "pick" and case["target"] == "red_cube" and not case["wrong_object"]
     assert case["plan_ms"] == [120.0] and case["verdicts"]["limited"] == 2
     assert 0 <= case["time_to_first_motion_s"] < 5
 

@@ -28,15 +28,27 @@ def test_percentile_ignores_what_is_not_a_number():
     assert math.isnan(percentile([], 50))
 
 
+CASE = {"task": "pick", "axis": "in_distribution", "success": True, "reached": True, "wrong_object": "", "plan_ms": []}
+
+
 def test_suite_summary():
     cases = [
-        {"lifted": True, "reached": True, "wrong_object": "", "plan_ms": [100, 120]},
-        {"lifted": False, "reached": True, "wrong_object": "blue_cube", "plan_ms": [140]},
+        {**CASE, "task": "pick", "success": True, "plan_ms": [100, 120]},
+        {**CASE, "task": "push", "success": False, "wrong_object": "blue_cube", "plan_ms": [140]},
     ]
     summary = suite_summary(cases)
     assert (summary["episodes"], summary["successes"], summary["reached"], summary["wrong_object"]) == (2, 1, 2, 1)
     assert summary["success_rate"] == 0.5 and summary["plan_ms_p50"] == 120
     assert summary["ci95_low"] < 0.5 < summary["ci95_high"]
+    assert summary["success_rate_pick"] == 1.0 and summary["success_rate_push"] == 0.0
+    assert summary["success_rate_in_distribution"] == 0.5 and "gap_in_distribution" not in summary
+
+
+def test_the_gap_of_an_axis_is_against_the_first():
+    near = [{**CASE, "success": True}] * 3
+    far = [{**CASE, "axis": "spatial", "success": i == 0} for i in range(4)]
+    summary = suite_summary(near + far)
+    assert summary["gap_spatial"] == pytest.approx(0.75) and summary["ci95_low_spatial"] < 0.25
 
 
 def test_report_file_is_strict_json(tmp_path):
