@@ -11,7 +11,9 @@ def few_records(count: int = 24, labels: int = 2, seed: int = 0) -> Records:
     """Return records of `count` pictures; the last label of every third picture is about nothing in sight."""
     rng = np.random.default_rng(seed)
     state = np.tile([0.5, 0.0, 0.2, np.pi, 0.0, 0.0, 0.04], (count, 1)) + rng.normal(0, 0.01, (count, 7))
-    chunk = np.tile([0.5, 0.0, 0.2, np.pi, 0.0, 0.0, 1.0], (count, labels, 8, 1)) + rng.normal(0, 0.01, (count, labels, 8, 7))
+    chunk = np.tile([0.5, 0.0, 0.2, np.pi, 0.0, 0.0, 1.0], (count, labels, 8, 1)) + rng.normal(
+        0, 0.01, (count, labels, 8, 7)
+    )
     length = np.full((count, labels), 5)
     length[::3, -1] = 0
     points = rng.uniform(0.1, 0.9, (count, labels, 3, 2))

@@ -54,7 +54,7 @@ MAY_IMPORT = {
 }
 # Which files may import a package that is not everywhere: a room or a single file each.
 MAY_USE = {
-    "yaml": {"calibration", "cell", "launcher", "reasoning/manifest"},
+    "yaml": {"calibration", "cell", "launcher", "reasoning/manifest", "learning/training_config"},
     "torch": {"model", "runtime", "learning", "evaluation/parity/cli"},
     "safetensors": {"model", "learning", "evaluation", "runtime"},
     "onnx": {"runtime", "model", "learning"},
@@ -72,10 +72,13 @@ MAY_USE = {
     "franky": {"arms"},
     "rosbags": {"replay"},
     "mcap": {"replay"},
+    "tqdm": {"learning"},
+    "jinja2": {"evaluation/html_report"},
+    "ray": {"evaluation/workers"},
     "rclpy": {"nodes"},
     "ament_index_python": {"nodes"},
 }
-FEW_FILES = {"yaml": 4, "cv2": 4, "mujoco": 7, "franky": 3, "franky_sim": 3, "rosbags": 2, "safetensors": 8}
+FEW_FILES = {"yaml": 5, "cv2": 4, "mujoco": 7, "franky": 3, "franky_sim": 3, "rosbags": 2, "safetensors": 8}
 ROS_MESSAGES = re.compile(r".*(_msgs|_srvs|_interfaces)$")
 BAD_NAME = re.compile(r"(util|helper|common|manager|handler)s?(_|$)", re.IGNORECASE)
 BAD_CLASS = re.compile(r"(Util|Helper|Manager|Handler)s?$")

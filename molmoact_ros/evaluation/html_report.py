@@ -1,17 +1,16 @@
 """The report of a suite as one page that needs nothing else: figures with intervals, failures with pictures."""
 
-import base64
 import math
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
-from ..errors import MissingPart, missing_package
+from ..errors import missing_package
 from .failures import CATEGORIES
+from .pictures import decode_jpeg, write_video
 from .report import environment
 from .workers import strip
 
+# One picture per step of an episode.
 _VIDEO_HZ = 5.0
 
 
@@ -57,24 +56,5 @@ def _failure(case: dict, page: Path, video: bool) -> dict:
         folder = page.with_suffix("")
         folder.mkdir(exist_ok=True)
         shown["video"] = f"{folder.name}/{case['seed']}.mp4"
-        write_video(page.parent / shown["video"], [_decode(picture) for picture in pictures])
+        write_video(page.parent / shown["video"], [decode_jpeg(picture) for picture in pictures], _VIDEO_HZ)
     return shown
-
-
-def _decode(picture: str) -> np.ndarray:
-    import cv2
-
-    return cv2.imdecode(np.frombuffer(base64.b64decode(picture), np.uint8), cv2.IMREAD_COLOR)
-
-
-def write_video(path: Path, pictures: list[np.ndarray], rate_hz: float = _VIDEO_HZ) -> None:
-    """Write pictures (h, w, 3) BGR as mp4. MissingPart when this build of OpenCV cannot."""
-    import cv2
-
-    height, width = pictures[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate_hz, (width, height))
-    if not writer.isOpened():
-        raise MissingPart(f"cannot write '{path}'", "an OpenCV that writes mp4", "Leave --video out.")
-    for picture in pictures:
-        writer.write(picture)
-    writer.release()

@@ -10,7 +10,7 @@ from ..arms.profile import FR3
 from ..cell import CELLS
 from ..errors import ConfigError, MissingPart
 from ..launcher import CellProcesses, parse
-from ..sim.layout import AXES, FIRST_TEST_SEED, TASKS, sample_layout, table_number
+from ..sim.layout import AXES, FIRST_TEST_SEED, TASKS, table_number
 from . import html_report
 from .episode import Limits, prepare, run_episode
 from .failures import category
@@ -26,7 +26,9 @@ _SETTINGS = ("suite", "graph", "axis", "episodes", "seed", "tasks", "checkpoint"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `molmoact eval`."""
-    parser.add_argument("--suite", choices=SUITES, default="pick", help="tabletop: every table's own task; pick: pick up its target")
+    parser.add_argument(
+        "--suite", choices=SUITES, default="pick", help="tabletop: every table's own task; pick: pick up its target"
+    )
     parser.add_argument("--axis", choices=(*AXES, "all"), default=AXES[0], help="what differs from training")
     parser.add_argument("--tasks", help="only these tasks of the tabletop, separated by commas")
     parser.add_argument("--graph", action="store_true", help="through the running ROS graph, with all its delays")
@@ -35,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", help="folder of the model; default: the cell's")
     parser.add_argument("--runtime", help="backend: auto, onnx, torch, tensorrt")
     parser.add_argument("--workers", default=str(os.cpu_count()), help="processes (in the plain simulator), or: ray")
-    parser.add_argument("--json", metavar="FILE", help="write summary, cases and environment; goes on where it was cut off")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write summary, cases and environment; goes on where it was cut off"
+    )
     parser.add_argument("--html", metavar="FILE", help="write a page with figures and a picture strip of every failure")
     parser.add_argument("--video", action="store_true", help="write a video of every failure beside the page")
     parser.add_argument("--timeout", type=float, default=40.0, help="simulated seconds per episode after first motion")

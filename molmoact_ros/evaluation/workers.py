@@ -1,6 +1,5 @@
 """Episodes in the plain simulator, shared out to processes: faster than real time, without ROS."""
 
-import base64
 import time
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -10,6 +9,7 @@ from ..errors import missing_package
 from ..sim.language import canonical, instruction, noun_of
 from ..sim.layout import Layout, Task, asked, sample_layout
 from .failures import category
+from .pictures import encode_jpeg
 
 _STRIP, _PICTURE, _TRACE_RGB = 8, (240, 180), (255, 220, 0)
 _MINE = {}
@@ -88,8 +88,6 @@ def _run(number: int) -> dict:
 
 def _pictures(seen: list) -> list[str]:
     """Return all frames of an episode as base64 JPEG, small, with the trace that was followed drawn on."""
-    import cv2
-
     from ..perception import raster
 
     pictures = []
@@ -97,8 +95,7 @@ def _pictures(seen: list) -> list[str]:
         drawn = image.copy()
         if trace is not None:
             raster.polyline(drawn, trace.pixels(), _TRACE_RGB, width=1, dots=True)
-        _, jpeg = cv2.imencode(".jpg", raster.resize(drawn, _PICTURE)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
-        pictures.append(base64.b64encode(jpeg).decode())
+        pictures.append(encode_jpeg(raster.resize(drawn, _PICTURE)))
     return pictures
 
 

@@ -22,7 +22,9 @@ _CHOICES = "choices.json"
 class Pipeline:
     """One training run. `output`: folder of the chosen checkpoint; beside it, `output`.run has state, log, choices."""
 
-    def __init__(self, output, data, config: TrainingConfig, processes: int, say: Callable = print, quiet: bool = False):
+    def __init__(
+        self, output, data, config: TrainingConfig, processes: int, say: Callable = print, quiet: bool = False
+    ):
         self.output, self.data, self.config = Path(output), Path(data), config
         self.processes, self.say, self.quiet = processes, say, quiet
         self.run_folder = self.output.with_name(self.output.name + RUN_SUFFIX)
@@ -65,7 +67,9 @@ class Pipeline:
             first, count = one * self.config.visits, self.config.visits
             if one == due - 1:
                 self.say(f"the model acts in {count} episodes, the expert labels what it visits")
-            visit(self.data, self.run_folder / f"round{one}", first, count, self.processes, self.config.seeds, self.quiet)
+            visit(
+                self.data, self.run_folder / f"round{one}", first, count, self.processes, self.config.seeds, self.quiet
+            )
         records, visited = load_records(self.data, visits=due * self.config.visits)
         return records, np.where(visited, self.config.visit_weight, 1.0)
 

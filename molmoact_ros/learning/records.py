@@ -23,7 +23,7 @@ class Records:
     points count; 0 = nothing in sight fits the instruction, and chunk and points do not count either. chunk
     (n, l, h, 7) float32: absolute poses in the base frame, gripper 1 = open. points (n, l, 3, 2) float32: where the
     object to be handled, the place it goes to and the tip are in the picture, 0..1, NaN where unknown or meaningless.
-    far (n, l) bool: the eye is needed here. episode (n,) int. depth_codes (m, 100) uint8 of the pictures depth_rows (m,).
+    far (n, l) bool: the eye is needed here. episode (n,) int. depth_codes (m, 100) uint8: of pictures depth_rows (m,).
     """
 
     image: np.ndarray

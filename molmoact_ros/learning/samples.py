@@ -1,13 +1,13 @@
-"""From records to batches: prompt, answer, drawn traces, picture noise. A batch is a function of seed and step alone."""
+"""From records to batches: prompt, answer, drawn traces, picture noise. A batch follows from seed and step alone."""
 
 from dataclasses import dataclass
 from typing import Callable
 
-import cv2
 import numpy as np
 import torch
 
 from ..model.config import NetworkConfig
+from ..perception import raster
 from ..reasoning.action_codec import ActionCodec
 from ..reasoning.vocabulary import answer_ids, depth_ids, prompt_ids, prompt_length
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
@@ -60,9 +60,8 @@ def draw_trace(image: np.ndarray, trace: np.ndarray) -> np.ndarray:
     """Return a copy of a picture (h, w, 3) with a trace (n, 2) in 0..255 drawn as the annotated prompt expects it."""
     height, width = image.shape[:2]
     scaled = np.asarray(trace, float) * [width - 1, height - 1] / (TRACE_RANGE - 1)
-    drawn = np.ascontiguousarray(image)
-    drawn = drawn.copy() if drawn is image else drawn
-    cv2.polylines(drawn, [np.rint(scaled).astype(np.int32)[:, None]], False, TRACE_RGB, TRACE_WIDTH, cv2.LINE_AA)
+    drawn = np.array(image)
+    raster.polyline(drawn, scaled, TRACE_RGB, width=TRACE_WIDTH)
     return drawn
 
 

@@ -85,7 +85,10 @@ def _left(layout, rng, rest, grip, place, drop):
 
 def _behind(layout, rng, rest, grip, place, drop):
     side = expert.SIDES[layout.task.side]
-    tip = np.array([rest[0], rest[1] - side * expert.BEHIND_M, 0.0]) + [*rng.normal(0, 0.012, 2), rng.uniform(0.018, 0.12)]
+    tip = np.array([rest[0], rest[1] - side * expert.BEHIND_M, 0.0]) + [
+        *rng.normal(0, 0.012, 2),
+        rng.uniform(0.018, 0.12),
+    ]
     return tip, rng.uniform(0, 0.006), None
 
 

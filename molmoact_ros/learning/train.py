@@ -1,4 +1,4 @@
-"""Train an embedded model: Muon for the decoder's matrices, AdamW for the rest. Stopped and resumed it ends the same."""
+"""Train an embedded model: Muon for the decoder's matrices, AdamW for the rest. Resumed it ends as if never stopped."""
 
 import signal
 import time

@@ -29,15 +29,22 @@ class TrainingConfig:
     depth_share: float = option(0.35, "share of the later steps with depth tokens", low=0.0, high=1.0)
     annotated_share: float = option(0.12, "share of the steps that follow a drawn trace", low=0.0, high=0.9)
     rounds_at: tuple[float, ...] = option(
-        (0.6, 0.8), "shares of the steps at which the model acts and the expert labels what it visits", low=0.0, high=1.0
+        (0.6, 0.8),
+        "shares of the steps at which the model acts and the expert labels what it visits",
+        low=0.0,
+        high=1.0,
     )
     visits: int = option(200, "episodes of each such round", low=0, high=100_000)
-    visit_weight: float = option(4.0, "how much more often than others frames from such rounds are drawn", low=0.0, high=100.0)
+    visit_weight: float = option(
+        4.0, "how much more often than others frames from such rounds are drawn", low=0.0, high=100.0
+    )
     threads: int = option(2, "CPU threads", low=1, high=256)
     device: str = option("auto", "auto: a GPU if there is one", choices=("auto", "cpu", "cuda"))
     log_every: int = option(100, "steps between lines of the log", low=1, high=100_000)
     save_every: int = option(500, "steps between saved states", low=1, high=100_000)
-    evaluate_every: int = option(4000, "steps between closed-loop evaluations; 0: only at the end", low=0, high=10_000_000)
+    evaluate_every: int = option(
+        4000, "steps between closed-loop evaluations; 0: only at the end", low=0, high=10_000_000
+    )
     evaluate_episodes: int = option(20, "episodes of each, on tables kept for choosing", low=0, high=1000)
 
 

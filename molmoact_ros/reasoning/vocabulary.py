@@ -34,9 +34,9 @@ def prompt_ids(
 
     annotated: the trace to be followed is drawn in the picture; the answer is the action alone.
     """
+    first, places = [layout.annotated if annotated else layout.bos], [layout.im_patch] * image_tokens
     state = [layout.bin_0 + int(b) for b in state_bins]
-    ids = [layout.annotated if annotated else layout.bos] + [layout.im_patch] * image_tokens + instruction_ids(layout, instruction) + state
-    return np.array(ids, np.int64)
+    return np.array(first + places + instruction_ids(layout, instruction) + state, np.int64)
 
 
 def prompt_length(layout: TokenLayout, image_tokens: int) -> int:

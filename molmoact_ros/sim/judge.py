@@ -62,7 +62,7 @@ class TaskJudge:
         self._moved_m, self._let_go, self._off = 0.0, True, False
 
     def update(self, stamp_ns: int, tip, width: float, objects: Mapping[str, np.ndarray]) -> Outcome:
-        """Take the tip (3,), the gripper's opening and object centres (3,) [m, base frame]; return the outcome so far."""
+        """Take the tip (3,), the gripper's opening and object centres (3,) [m, base]; return the outcome so far."""
         tip, target = np.asarray(tip, float), np.asarray(objects[self.task.target], float)
         if self._start_ns is None:
             self._start_ns, self._initial = stamp_ns, {n: np.array(p) for n, p in objects.items()}

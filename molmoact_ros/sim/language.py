@@ -21,7 +21,9 @@ SAID = {
         "put {t} in the bowl", "place {t} in the bowl", "drop {t} into the bowl", "put {t} into the bowl",
         "move {t} to the bowl", "grab {t} and put it in the bowl", "in the bowl put {t}",
     ),
-    "push": ("push {t} to the {s}", "slide {t} to the {s}", "push {t} {s}", "move {t} to the {s}", "to the {s} move {t}"),
+    "push": (
+        "push {t} to the {s}", "slide {t} to the {s}", "push {t} {s}", "move {t} to the {s}", "to the {s} move {t}",
+    ),
     "stack": (
         "put {t} on {r}", "stack {t} on {r}", "place {t} on top of {r}", "put {t} on top of {r}",
         "take {t} and put it on {r}", "on top of {r} put {t}",
@@ -122,7 +124,9 @@ def _any(choices, rng) -> str:
 def understand(sentence: str, items) -> Task | None:
     """Return what a sentence asks of a table with these objects; None when it names none or is ambiguous."""
     words = [w for w in re.findall(r"[a-z]+", sentence.lower()) if w not in ARTICLES]
-    named = [(i, w, words[i + 1]) for i, w in enumerate(words[:-1]) if w in COLOURS and words[i + 1] in _COLOUR_AND_NOUN]
+    named = [
+        (i, w, words[i + 1]) for i, w in enumerate(words[:-1]) if w in COLOURS and words[i + 1] in _COLOUR_AND_NOUN
+    ]
     target = reference = ""
     for i, colour, noun in named:
         name = _only(items, colour, _COLOUR_AND_NOUN[noun])
@@ -138,7 +142,9 @@ def understand(sentence: str, items) -> Task | None:
         return None
     side = next((w for w in words if w in SIDES), "")
     kind = _kind(words, side, reference)
-    return kind and Task(kind, target, reference if kind in ("stack", "beside") else "", side if kind in ("push", "beside") else "")
+    return kind and Task(
+        kind, target, reference if kind in ("stack", "beside") else "", side if kind in ("push", "beside") else ""
+    )
 
 
 def _kind(words, side: str, reference: str) -> str | None:

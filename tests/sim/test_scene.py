@@ -73,7 +73,16 @@ def test_a_layout_leaves_nothing_of_the_one_before():
     for number in (3, table_number(5, "distractors"), 11):
         table.dress(sample_layout(number))
     direct.dress(sample_layout(11))
-    for name in ("geom_size", "geom_rgba", "geom_group", "geom_contype", "body_mass", "cam_pos", "cam_quat", "light_pos"):
+    for name in (
+        "geom_size",
+        "geom_rgba",
+        "geom_group",
+        "geom_contype",
+        "body_mass",
+        "cam_pos",
+        "cam_quat",
+        "light_pos",
+    ):
         np.testing.assert_array_equal(getattr(model, name), getattr(other, name), name)
 
 

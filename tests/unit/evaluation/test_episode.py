@@ -38,7 +38,14 @@ def test_a_lift_ends_it_and_is_reported():
         episode.take_truth(_state(time_s, tip=(0.5, 0.0, z), red=(0.5, 0.0, z), speed=0.3))
     assert episode.over(FOREVER) == "success"
     case = episode.case(7, "success", Verdicts(10, 2, 1, 0))
-    assert case["success"] and case["lifted"] and case["reached"] and case["task"] == "pick" and case["target"] == "red_cube" and not case["wrong_object"]
+    assert (
+        case["success"]
+        and case["lifted"]
+        and case["reached"]
+        and case["task"] == "pick"
+        and case["target"] == "red_cube"
+        and not case["wrong_object"]
+    )
     assert case["plan_ms"] == [120.0] and case["verdicts"]["limited"] == 2
     assert 0 <= case["time_to_first_motion_s"] < 5
 
