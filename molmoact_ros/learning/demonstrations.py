@@ -21,7 +21,7 @@ from .states import put_into_state
 
 LABELS = 3
 ABSENT_SHARE = 0.06
-MODEL_IMAGE = (160, 120)
+MODEL_IMAGE, CAMERA = (160, 120), "front"
 MAX_STEPS = 46
 FAR_M = 0.05
 

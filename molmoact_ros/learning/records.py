@@ -21,7 +21,8 @@ class Records:
     image (n, h, w, 3) uint8. state (n, 7) float32: tip x y z [m], roll pitch yaw [rad], gripper opening [m].
     instruction (n, l) int: index into `instructions`. trace (n, l, 5, 2) uint8 in 0..255, the first trace_length (n, l)
     points count; 0 = nothing in sight fits the instruction, and chunk and points do not count either. chunk
-    (n, l, h, 7) float32: absolute poses in the base frame, gripper 1 = open. points (n, l, 3, 2) float32: where the
+    (n, l, h, 7) float32: absolute poses in the base frame, gripper 1 = open (datasets of others: d numbers as they mean
+    them). points (n, l, 3, 2) float32: where the
     object to be handled, the place it goes to and the tip are in the picture, 0..1, NaN where unknown or meaningless.
     far (n, l) bool: the eye is needed here. episode (n,) int. depth_codes (m, 100) uint8: of pictures depth_rows (m,).
     """
@@ -42,7 +43,7 @@ class Records:
     def __post_init__(self):
         n, labels = len(self.image), self.instruction.shape[1]
         shapes = {
-            "state": (n, 7), "instruction": (n, labels), "trace": (n, labels, MAX_TRACE_POINTS, 2),
+            "instruction": (n, labels), "trace": (n, labels, MAX_TRACE_POINTS, 2),
             "trace_length": (n, labels), "points": (n, labels, KEYPOINTS, 2), "far": (n, labels), "episode": (n,),
             "depth_codes": (len(self.depth_rows), DEPTH_COUNT),
         }  # fmt: skip

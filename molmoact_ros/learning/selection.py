@@ -6,7 +6,7 @@ import numpy as np
 
 from ..perception.raster import resize
 from ..reasoning.factory import open_reasoner
-from ..rotation import rotation_from_rpy
+from ..geometry import rotation_from_rpy
 from ..sim.language import instruction
 from ..sim.layout import FIRST_TEST_SEED, sample_layout
 from ..types import Frame, Plan, RobotState

@@ -5,7 +5,6 @@ import pytest
 
 from molmoact_ros.reasoning.token_parser import parse
 from molmoact_ros.reasoning.vocabulary import (
-    MAX_WORDS,
     UnknownWords,
     answer_ids,
     depth_ids,
@@ -21,11 +20,11 @@ LAYOUT = TokenLayout(("blue", "cube", "pick", "red", "the", "up"))
 def test_a_sentence_is_spelled_the_same_whatever_its_case_and_punctuation():
     spelled = instruction_ids(LAYOUT, "Pick up the RED cube!")
     assert spelled == instruction_ids(LAYOUT, "pick up the red cube")
-    assert len(spelled) == MAX_WORDS
+    assert len(spelled) == LAYOUT.max_words
     assert spelled != instruction_ids(LAYOUT, "pick up the blue cube")
 
 
-@pytest.mark.parametrize("sentence", ["", "...", "pick up the purple cube", "pick " * (MAX_WORDS + 1)])
+@pytest.mark.parametrize("sentence", ["", "...", "pick up the purple cube", "pick " * (LAYOUT.max_words + 1)])
 def test_what_cannot_be_spelled_is_refused_with_the_known_words(sentence):
     with pytest.raises(UnknownWords, match="blue cube pick red the up"):
         instruction_ids(LAYOUT, sentence)
@@ -33,7 +32,7 @@ def test_what_cannot_be_spelled_is_refused_with_the_known_words(sentence):
 
 def test_the_prompt_has_the_same_length_for_every_instruction():
     for sentence in ("pick", "pick up the red cube"):
-        assert len(prompt_ids(LAYOUT, 14, sentence, [0, 1, 2, 254])) == prompt_length(LAYOUT, 14)
+        assert len(prompt_ids(LAYOUT, 15, sentence, [0, 1, 2, 254])) == prompt_length(LAYOUT, 15)
 
 
 def test_an_answer_is_parsed_back_to_what_was_spelled():
