@@ -10,10 +10,11 @@ ROS parameters, command-line options, the documentation and the tests derive fro
 import difflib
 import math
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Iterable, Mapping, get_args, get_origin, get_type_hints
 
-from .errors import ConfigError
+from .errors import ConfigError, MissingPart
 
 REQUIRED = object()
 _WORDS = {"true": True, "false": False}
@@ -152,3 +153,20 @@ def _type_name(annotation) -> str:
         return annotation.__name__
     arguments = get_args(annotation)
     return f"list of {arguments[0].__name__}" + ("" if arguments[-1] is Ellipsis else f" ({len(arguments)})")
+
+
+def read_options(path, cls: type, changes: Mapping[str, Any] = {}) -> Any:
+    """Build a dataclass of options from a YAML file; `changes` count more. MissingPart or ConfigError."""
+    import yaml
+
+    path = Path(path)
+    if not path.is_file():
+        raise MissingPart(f"no file '{path}'", "a YAML file of name: value lines", "Name another.")
+    try:
+        data = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"'{path}': {' '.join(str(error).split())}", "YAML", "Correct the file.") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"'{path}' holds {type(data).__name__}", "name: value lines", "Correct the file.")
+    refuse_unknown(data, [f.name for f in fields(cls)], f"entry of '{path.name}'")
+    return build(cls, {**data, **changes})

@@ -44,6 +44,12 @@ def write(folder, columns: dict, fps: float = FPS, faults: dict | None = None) -
     pq.write_table(pa.table({"task_index": [0], "task": ["pick up the cup"]}), folder / "meta/tasks.parquet")
     features = {k: {"dtype": "float32", "shape": [np.shape(v)[1]], "names": None} for k, v in columns.items()}
     features[CAMERA] = {"dtype": "image", "shape": [480, 640, 3], "names": ["height", "width", "channels"]}
-    info = {"codebase_version": "v3.0", "fps": fps, "features": features, "total_episodes": EPISODES, "total_frames": frames}
+    info = {
+        "codebase_version": "v3.0",
+        "fps": fps,
+        "features": features,
+        "total_episodes": EPISODES,
+        "total_frames": frames,
+    }
     (folder / "meta/info.json").write_text(json.dumps(info))
     return folder

@@ -54,7 +54,7 @@ MAY_IMPORT = {
 }
 # Which files may import a package that is not everywhere: a room or a single file each.
 MAY_USE = {
-    "yaml": {"calibration", "cell", "launcher", "reasoning/manifest", "learning/training_config"},
+    "yaml": {"calibration", "cell", "launcher", "reasoning/manifest", "config"},
     "torch": {"model", "runtime", "learning", "evaluation/parity/cli"},
     "safetensors": {"model", "learning", "evaluation", "runtime"},
     "onnx": {"runtime", "model", "learning"},
@@ -73,6 +73,7 @@ MAY_USE = {
     "rosbags": {"replay"},
     "mcap": {"replay"},
     "tqdm": {"learning"},
+    "pyarrow": {"learning"},
     "jinja2": {"evaluation/html_report"},
     "ray": {"evaluation/workers"},
     "rclpy": {"nodes"},

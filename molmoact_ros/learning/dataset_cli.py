@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert = verbs.add_parser("convert", help="somebody's LeRobot dataset -> one with traces, chunks and bins")
     convert.add_argument("source", help="folder of the dataset (v2.1 or v3.0)")
     convert.add_argument("folder", help="new folder")
-    convert.add_argument("--map", required=True, metavar="FILE", help="how its columns are to be read (docs/dataset.md)")
+    convert.add_argument("--map", required=True, metavar="FILE", help="how its columns are read (docs/dataset.md)")
     for verb, text in (("check", "is it what it says?"), ("info", "what it holds")):
         one = verbs.add_parser(verb, help=text)
         one.add_argument("folder")

@@ -1,10 +1,10 @@
 """What a training run is, as data: model, data, length, rates, what is watched. Read from config/training/NAME.yaml."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import build, option, refuse_unknown
-from ..errors import ConfigError, MissingPart
+from ..config import option, read_options
+from ..errors import MissingPart
 from ..places import data_root
 
 PRESETS = "config/training"
@@ -49,17 +49,11 @@ class TrainingConfig:
 
 
 def load_training_config(name_or_file: str, **changes) -> TrainingConfig:
-    """Read a preset by name or a YAML file; `changes` count more. MissingPart or ConfigError."""
-    import yaml
-
+    """Read a preset by name or a YAML file; `changes` that are not None count more. MissingPart or ConfigError."""
     path = Path(name_or_file)
     if path.suffix != ".yaml":
         path = data_root() / PRESETS / f"{name_or_file}.yaml"
-    if not path.is_file():
-        known = sorted(p.stem for p in (data_root() / PRESETS).glob("*.yaml"))
-        raise MissingPart(f"no training '{name_or_file}'", f"a file or one of {known}", "Name another.")
-    data = yaml.safe_load(path.read_text()) or {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"'{path}' holds {type(data).__name__}", "name: value lines", "Correct the file.")
-    refuse_unknown(data, list(asdict(TrainingConfig())), f"entry of '{path.name}'")
-    return build(TrainingConfig, {**data, **{k: v for k, v in changes.items() if v is not None}})
+        if not path.is_file():
+            known = sorted(p.stem for p in (data_root() / PRESETS).glob("*.yaml"))
+            raise MissingPart(f"no training '{name_or_file}'", f"a file or one of {known}", "Name another.")
+    return read_options(path, TrainingConfig, {k: v for k, v in changes.items() if v is not None})

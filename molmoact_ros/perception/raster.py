@@ -67,3 +67,24 @@ def text(image: np.ndarray, line: str, position: tuple[int, int], colour=(255, 2
     ground = image[max(y - height - 2, 0) : y + below, max(x - 2, 0) : x + width + 2]
     ground[:] = ground // 3
     cv2.putText(image, line, position, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Return an (h, w, 3) uint8 RGB image as PNG, without loss."""
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+def decode(data: bytes) -> np.ndarray | None:
+    """Return the (h, w, 3) uint8 RGB image of a PNG or JPEG, None when it is none."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    return None if image is None else image[..., ::-1]
+
+
+def read_video(path, first: int, count: int) -> list[np.ndarray]:
+    """Return at most `count` pictures (h, w, 3) uint8 RGB of a video file, from number `first` on."""
+    video, found = cv2.VideoCapture(str(path)), []
+    video.set(cv2.CAP_PROP_POS_FRAMES, first)
+    while len(found) < count and (read := video.read())[0]:
+        found.append(read[1][..., ::-1])
+    video.release()
+    return found

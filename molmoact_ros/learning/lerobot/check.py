@@ -106,4 +106,4 @@ def _statistics(folder, meaning, info, table) -> None:
         for key in ("mean", "q01", "q99"):
             here = np.asarray(stored.get(name, {}).get(key, []), float)
             if here.shape != np.shape(now[key]) or np.abs(here - now[key]).max() > _GAP * (1 + np.abs(here).max()):
-                raise InvalidData(f"statistics of other data ({key} of '{name}')", "those of this dataset", "Recompute.")
+                raise InvalidData(f"statistics of other data ({key} of '{name}')", "those of this one", "Recompute.")

@@ -26,7 +26,7 @@ _CLOSED = 0.5
 
 
 def convert(source, folder, mapping: Mapping, quiet: bool = True) -> Path:
-    """Convert a dataset folder and return the new one. MissingPart, ConfigError or InvalidData; nothing half-written."""
+    """Convert a dataset folder, return the new one. MissingPart, ConfigError or InvalidData; nothing half-written."""
     opened = Source(source, mapping)
     camera = _Camera(mapping)
     episodes = list(tqdm(opened.episodes(), "episodes", disable=quiet))
@@ -69,7 +69,7 @@ def check_gripper(episodes: list[SourceEpisode], mapping: Mapping) -> None:
 
 
 def _growth(opening: np.ndarray) -> np.ndarray:
-    later = np.concatenate([opening[_LOOK_AHEAD:], np.repeat(opening[-1:], min(_LOOK_AHEAD, len(opening)))])[: len(opening)]
+    later = np.append(opening, np.repeat(opening[-1:], _LOOK_AHEAD))[_LOOK_AHEAD:]
     return later - opening
 
 
@@ -102,7 +102,8 @@ class _Camera:
         if episode.track is None:
             return np.full((len(episode.state), 2), np.nan)
         height, width = episode.pictures.shape[1:3]
-        ends = {"pixels": (width - 1, height - 1), "percent": (100.0, 100.0), "0..255": (255.0, 255.0)}[mapping.trace_unit]
+        units = {"pixels": (width - 1, height - 1), "percent": (100.0, 100.0), "0..255": (255.0, 255.0)}
+        ends = units[mapping.trace_unit]
         most = np.nanmax(episode.track, axis=0)
         if np.any(most > np.add(ends, 0.5)) or np.nanmin(episode.track) < 0:
             found = f"points up to {most.round(1).tolist()} in '{mapping.trace}', declared as {mapping.trace_unit}"
@@ -115,7 +116,8 @@ def _records(episode: SourceEpisode, number: int, task: int, mapping: Mapping, c
     n, track = len(episode.state), camera.track(episode, mapping)
     trace, length = _traces(track)
     state = np.zeros((n, 7), np.float32)
-    state[:, :3], state[:, 3 : 3 + len(mapping.rotation)] = episode.state[:, mapping.position], episode.state[:, mapping.rotation]
+    state[:, :3] = episode.state[:, mapping.position]
+    state[:, 3 : 3 + len(mapping.rotation)] = episode.state[:, mapping.rotation]
     state[:, 6] = episode.state[:, mapping.opening] if mapping.opening >= 0 else 0.0
     action = episode.action.copy()
     opens = np.ones(n)

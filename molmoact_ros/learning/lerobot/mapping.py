@@ -1,10 +1,9 @@
 """How the columns of somebody else's dataset are to be read. Nothing of this can be guessed; what can be is checked."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from ...config import REQUIRED, build, option, refuse_unknown
-from ...errors import ConfigError, MissingPart
+from ...config import REQUIRED, option, read_options
+from ...errors import ConfigError
 
 FRAMES = ("absolute_base", "delta_base", "controller_input")
 GRIPPERS = ("open_is_1", "closed_is_1", "width_m")
@@ -17,7 +16,7 @@ class Mapping:
 
     camera: str = option(REQUIRED, "column of the picture that the model is to look at")
     state: str = option("observation.state", "column of the robot's state")
-    position: tuple[int, ...] = option((0, 1, 2), "entries of the state: x, y, z of the tip in the base frame [m]", low=0, high=999)
+    position: tuple[int, ...] = option((0, 1, 2), "entries of the state: x, y, z of the tip [m]", low=0, high=999)
     rotation: tuple[int, ...] = option((3, 4, 5), "entries of the state: roll, pitch, yaw [rad]", low=0, high=999)
     opening: int = option(-1, "entry of the state: the gripper's opening; -1: there is none", low=-1, high=999)
     action: str = option("action", "column of the actions")
@@ -35,16 +34,7 @@ class Mapping:
 
 def load_mapping(path) -> Mapping:
     """Read a mapping from a YAML file. MissingPart or ConfigError."""
-    import yaml
-
-    path = Path(path)
-    if not path.is_file():
-        raise MissingPart(f"no mapping '{path}'", "a YAML file", "Write one (docs/dataset.md).")
-    data = yaml.safe_load(path.read_text())
-    if not isinstance(data, dict):
-        raise ConfigError(f"'{path}' holds {type(data).__name__}", "name: value lines", "Correct the file.")
-    refuse_unknown(data, list(Mapping.__dataclass_fields__), f"entry of '{path.name}'")
-    mapping = build(Mapping, data)
+    mapping = read_options(path, Mapping)
     if mapping.trace and mapping.trace_unit == "none":
         raise ConfigError("a trace without its unit", f"trace_unit among {TRACE_UNITS[1:]}", "Say it.")
     return mapping

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ...errors import InvalidData, MissingPart, missing_package
+from ...perception import raster
 from ..records import Records
 from .schema import INFO, STATE, TASKS, Meaning, read_json
 
@@ -35,10 +35,10 @@ def pictures(table, name: str) -> np.ndarray:
     found = []
     for row, cell in enumerate(table[name].to_pylist()):
         data = cell.get("bytes") if isinstance(cell, dict) else None
-        picture = cv2.imdecode(np.frombuffer(data or b"", np.uint8), cv2.IMREAD_COLOR) if data else None
+        picture = raster.decode(data or b"")
         if picture is None:
             raise InvalidData(f"row {row} of '{name}' holds no picture", "PNG or JPEG bytes", "Fetch it again.")
-        found.append(picture[..., ::-1])
+        found.append(picture)
     return np.stack(found)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
-import cv2
 import numpy as np
 
 from ...errors import InvalidData, MissingPart, missing_package
+from ...perception import raster
 from .mapping import Mapping
 from .reader import column, data_files, pictures, tasks_of
 from .schema import INFO, read_json
@@ -54,12 +54,16 @@ class Source:
         cameras = [n for n, f in described.items() if f.get("dtype") in ("image", "video")]
         if self.mapping.camera not in cameras:
             found = f"no camera '{self.mapping.camera}' in '{self.folder}'"
-            raise InvalidData(found, f"one of {', '.join(cameras) or 'none: it has no pictures'}", "Correct the mapping.")
+            raise InvalidData(found, f"one of {', '.join(cameras) or 'none'}", "Correct the mapping.")
         for name in (self.mapping.state, self.mapping.action, self.mapping.trace, self.mapping.depth):
             if name and name not in described:
                 raise InvalidData(f"no column '{name}'", f"one of {', '.join(described)}", "Correct the mapping.")
-        for name, entries in ((self.mapping.state, (*self.mapping.position, *self.mapping.rotation, self.mapping.opening)),
-                              (self.mapping.action, (self.mapping.action_gripper,))):  # fmt: skip
+        mapping = self.mapping
+        used = {
+            mapping.state: (*mapping.position, *mapping.rotation, mapping.opening),
+            mapping.action: (mapping.action_gripper,),
+        }
+        for name, entries in used.items():
             size = int(np.prod(described[name]["shape"]))
             if max(entries) >= size:
                 found = f"entry {max(entries)} of '{name}', which has {size} dimensions"
@@ -79,7 +83,8 @@ class Source:
             for index in pc.unique(table["episode_index"]).to_pylist():
                 rows = np.flatnonzero(column(table, "episode_index") == index)
                 if np.any(np.diff(rows) != 1):
-                    raise InvalidData(f"frames of episode {index} between those of others", "one after the other", "Sort them.")
+                    found = f"frames of episode {index} between those of others"
+                    raise InvalidData(found, "one after the other", "Sort them.")
                 yield self._episode(index, table.take(pa.array(rows)))
 
     def _episode(self, index: int, table) -> SourceEpisode:
@@ -89,7 +94,8 @@ class Source:
             bad = ~np.isfinite(values)
             if bad.any():
                 row = int(np.argwhere(bad)[0, 0])
-                raise InvalidData(f"NaN in '{name}', episode {index}, frame {row}", "numbers", "Leave that episode out.")
+                found = f"NaN in '{name}', episode {index}, frame {row}"
+                raise InvalidData(found, "numbers", "Leave that episode out.")
         self._check_time(index, table)
         shape = (table.num_rows, -1)
         track = column(table, mapping.trace).astype(float).reshape(table.num_rows, -1)[:, :2] if mapping.trace else None
@@ -119,11 +125,7 @@ class Source:
         path, start_s = self._video_place(index)
         if not path.is_file():
             raise MissingPart(f"no '{path}'", "the video of this camera", "Fetch the dataset again.")
-        video, fps, found = cv2.VideoCapture(str(path)), float(self.info["fps"]), []
-        video.set(cv2.CAP_PROP_POS_FRAMES, round(start_s * fps))
-        while len(found) < table.num_rows and (read := video.read())[0]:
-            found.append(read[1][..., ::-1])
-        video.release()
+        found = raster.read_video(path, round(start_s * float(self.info["fps"])), table.num_rows)
         if len(found) != table.num_rows:
             found_text = f"{len(found)} pictures for {table.num_rows} frames of episode {index} in '{path.name}'"
             raise InvalidData(found_text, "one for each", "Fetch the video again, or leave that episode out.")

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from ...errors import InvalidData, missing_package
+from ...perception import raster
 from ...reasoning.action_codec import ActionCodec
 from ..records import DEPTH_COUNT, Records
 from .schema import (
@@ -95,8 +95,8 @@ def _used(records: Records) -> np.ndarray:
 
 
 def _table(columns: dict, pictures, camera: str, described: dict) -> pa.Table:
-    bytes_ = [cv2.imencode(".png", picture[..., ::-1])[1].tobytes() for picture in pictures]
-    arrays = {camera: pa.array([{"bytes": b, "path": None} for b in bytes_], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))}
+    cells = [{"bytes": raster.encode_png(picture), "path": None} for picture in pictures]
+    arrays = {camera: pa.array(cells, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))}
     for name, values in columns.items():
         kind = pa.float32() if described[name]["dtype"] == "float32" else pa.int64()
         flat = np.ascontiguousarray(values).reshape(len(values), -1).astype(kind.to_pandas_dtype())
@@ -110,7 +110,8 @@ def _table(columns: dict, pictures, camera: str, described: dict) -> pa.Table:
 def _write_meta(records: Records, folder: Path, meaning: Meaning, fps: float, columns: dict, described: dict) -> None:
     episodes = _episodes(records, columns)
     tasks = list(records.instructions)
-    pq.write_table(pa.table({"task_index": list(range(len(tasks))), "task": tasks}, metadata=_index_of(tasks)), folder / TASKS)
+    named = {"task_index": list(range(len(tasks))), "task": tasks}
+    pq.write_table(pa.table(named, metadata=_index_of()), folder / TASKS)
     pq.write_table(pa.table(episodes), folder / EPISODES)
     stats = {name: statistics(values) for name, values in columns.items()}
     stats[meaning.camera] = picture_statistics(records.image)
@@ -126,7 +127,7 @@ def _write_meta(records: Records, folder: Path, meaning: Meaning, fps: float, co
     meaning.save(folder)
 
 
-def _index_of(tasks) -> dict:
+def _index_of() -> dict:
     """Say, as pandas does, that the sentence is the table's index: LeRobot looks tasks up by it."""
     said = {"index_columns": ["task"], "column_indexes": [], "columns": [], "pandas_version": "2.0.0"}
     return {"pandas": json.dumps(said)}
@@ -136,7 +137,8 @@ def _episodes(records: Records, columns: dict) -> dict:
     episode = columns["episode_index"]
     starts = np.flatnonzero(np.diff(episode, prepend=-1))
     ends = np.append(starts[1:], len(episode))
-    tasks = [[records.instructions[i] for i in dict.fromkeys(records.instruction[a:b, 0])] for a, b in zip(starts, ends)]
+    said = [dict.fromkeys(records.instruction[a:b, 0]) for a, b in zip(starts, ends)]
+    tasks = [[records.instructions[i] for i in one] for one in said]
     zeros = [0] * len(starts)
     return {
         "episode_index": list(range(len(starts))), "tasks": tasks, "length": (ends - starts).tolist(),

@@ -17,7 +17,13 @@ from molmoact_ros.learning.lerobot.writer import write_dataset  # noqa: E402
 from tests.few_records import few_records  # noqa: E402
 
 MEANING_OF_OURS = Meaning(
-    "observation.images.front", "absolute_base", 8, (0, 1, 2, 6), (0.25, -0.4, 0.0, 0.0), (0.75, 0.4, 0.5, 1.0), labels=2
+    "observation.images.front",
+    "absolute_base",
+    8,
+    (0, 1, 2, 6),
+    (0.25, -0.4, 0.0, 0.0),
+    (0.75, 0.4, 0.5, 1.0),
+    labels=2,
 )
 
 
@@ -34,7 +40,17 @@ def dataset(records, tmp_path_factory):
 def test_a_round_trip_loses_nothing(records, dataset):
     back = read_dataset(dataset)
     there = records.trace_length > 0
-    for name in ("image", "state", "instruction", "trace_length", "far", "episode", "depth_codes", "depth_rows", "chunk"):
+    for name in (
+        "image",
+        "state",
+        "instruction",
+        "trace_length",
+        "far",
+        "episode",
+        "depth_codes",
+        "depth_rows",
+        "chunk",
+    ):
         np.testing.assert_array_equal(getattr(back, name), getattr(records, name), name)
     np.testing.assert_array_equal(back.trace[there], records.trace[there])
     np.testing.assert_array_equal(back.points, records.points)
