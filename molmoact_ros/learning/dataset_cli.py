@@ -35,12 +35,13 @@ def _export(options) -> int:
     from .demonstrations import CAMERA
     from .lerobot.schema import Meaning
     from .lerobot.writer import write_dataset
-    from .samples import ACTION_CODEC, ACTION_DIMS
+    from .spelling import Spelling
 
     records, _ = load_records(options.source, visits=sys.maxsize)
-    ends = (tuple(map(float, ACTION_CODEC.q01)), tuple(map(float, ACTION_CODEC.q99)))
+    spelled = Spelling()
+    ends = (tuple(spelled.action.q01.tolist()), tuple(spelled.action.q99.tolist()))
     camera, labels = f"observation.images.{CAMERA}", records.instruction.shape[1]
-    meaning = Meaning(camera, "absolute_base", records.horizon, ACTION_DIMS, *ends, labels=labels)
+    meaning = Meaning(camera, spelled.action_frame, records.horizon, spelled.dims, *ends, labels=labels)
     print(f"wrote {write_dataset(records, options.folder, meaning, quiet=_quiet())}: {len(records)} frames")
     return 0
 

@@ -2,16 +2,21 @@
 
 import json
 import shutil
+from functools import cached_property
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
 
+from ..errors import ConfigError, InvalidData
 from ..perception.raster import resize
 from ..reasoning.exporting import export_graphs
 from ..reasoning.manifest import SUFFIX, manifest_path
 from .dataset import collect, load_records, visit
+from .lerobot.reader import described, read_dataset
+from .records import Records
 from .selection import choose_by
+from .spelling import Spelling, spelling_of
 from .train import STATE, Log, Training
 from .training_config import TrainingConfig
 
@@ -34,8 +39,7 @@ class Pipeline:
         """Train to the end; False when it was interrupted, in which case `resume` goes on. Errors of its parts."""
         if not resume and self.run_folder.exists():
             shutil.rmtree(self.run_folder)
-        collect(self.data, self.config.episodes, self.config.snapshots, self.processes, self.config.seeds, self.quiet)
-        training = Training(self.run_folder, self.config)
+        training = Training(self.run_folder, self.config, self._source())
         if resume and (self.run_folder / STATE).is_file():
             training.resume()
         log = Log(self.config, self.say, self._writer())
@@ -51,6 +55,25 @@ class Pipeline:
         self.say(f"chosen: {self.output}, as of step {self._best()['step']}")
         return True
 
+    def _source(self) -> Spelling:
+        """Make or read the data; return how they are to be spelled."""
+        config = self.config
+        if not config.dataset:
+            collect(self.data, config.episodes, config.snapshots, self.processes, config.seeds, self.quiet)
+            return Spelling()
+        if config.rounds_at or config.evaluate_episodes:
+            found = "rounds or evaluations in a simulator that does not know the task of a dataset"
+            raise ConfigError(found, "rounds_at: [] and evaluate_episodes: 0", "Set both beside 'dataset'.")
+        return spelling_of(self._dataset, *described(config.dataset))
+
+    @cached_property
+    def _dataset(self) -> Records:
+        records = read_dataset(self.config.dataset)
+        if not len(records.depth_rows):
+            do = "Name the column of depth pictures in the mapping and convert it anew."
+            raise InvalidData(f"no depth tokens in '{self.config.dataset}'", "some: the answer begins with them", do)
+        return records
+
     def stops(self) -> list[int]:
         """Return the steps at which training stops to look: rounds, evaluations, the end."""
         steps, every = self.config.steps, self.config.evaluate_every
@@ -62,6 +85,8 @@ class Pipeline:
 
     def _records(self, step: int):
         """Return the records that training from `step` on uses, and how often each is drawn; visits as they are due."""
+        if self.config.dataset:
+            return self._dataset, None
         due = sum(step >= at for at in self._rounds())
         for one in range(due):
             first, count = one * self.config.visits, self.config.visits

@@ -8,16 +8,11 @@ import torch
 
 from ..model.config import NetworkConfig
 from ..perception import raster
-from ..reasoning.action_codec import ActionCodec
 from ..reasoning.vocabulary import answer_ids, depth_ids, prompt_ids, prompt_length
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
 from .records import Records
+from .spelling import STATE_DIMS, Spelling
 
-# Dimensions the demonstrations vary: x, y, z, gripper. Rotation is constant and costs no tokens.
-ACTION_DIMS = (0, 1, 2, 6)
-STATE_DIMS = (0, 1, 2, 6)
-ACTION_CODEC = ActionCodec([0.25, -0.40, 0.0, 0.0], [0.75, 0.40, 0.5, 1.0])
-STATE_CODEC = ActionCodec([0.25, -0.40, 0.0, 0.0], [0.75, 0.40, 0.5, 0.08])
 STATE_NOISE = np.array([0.002, 0.002, 0.002, 0.001])
 REASONING, WITH_DEPTH, ANNOTATED = "reasoning", "with_depth", "annotated"
 # Where the eye is needed, samples are drawn more often.
@@ -70,10 +65,10 @@ class Sampler:
 
     def __init__(
         self, records: Records, config: NetworkConfig, seed: int, weights=None,
-        paraphrase: Callable = lambda sentence, rng: sentence,
+        paraphrase: Callable = lambda sentence, rng: sentence, spelling: Spelling = Spelling(),
     ):  # fmt: skip
         self.records, self.config, self.layout, self.seed = records, config, config.tokens, seed
-        self._paraphrase = paraphrase
+        self._paraphrase, self._spelling = paraphrase, spelling
         weights = np.ones(len(records)) if weights is None else np.asarray(weights, float)
         weights = weights[:, None] * (1 + _FAR_WEIGHT * records.far)
         there = weights * (records.trace_length > 0)
@@ -121,10 +116,10 @@ class Sampler:
             said = int(rng.integers(records.instruction.shape[1]))
         text = self._paraphrase(records.instructions[records.instruction[row, said]], rng)
         state = records.state[row, STATE_DIMS] + rng.normal(0, 1, 4) * STATE_NOISE
-        spelled = STATE_CODEC.encode(state)
+        spelled = self._spelling.state.encode(state)
         head = prompt_ids(layout, self.config.conv.tokens, text, spelled, kind == ANNOTATED)
         trace = records.trace[row, label, : records.trace_length[row, label]]
-        bins = ACTION_CODEC.encode(records.chunk[row, label][:, ACTION_DIMS])
+        bins = self._spelling.action.encode(records.chunk[row, label][:, self._spelling.dims])
         answer = answer_ids(layout, trace, bins)
         if kind == ANNOTATED:
             answer = answer[2 * MAX_TRACE_POINTS + 2 :]

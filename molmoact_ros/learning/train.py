@@ -13,11 +13,13 @@ import torch
 from ..errors import InvalidData, MissingPart
 from ..model.config import embedded
 from ..model.network import MolmoActNetwork
-from ..sim.language import WORDS, paraphrase
+from ..sim.language import paraphrase
 from .checkpoint import save
 from .objective import loss
 from .records import Records
 from .samples import ANNOTATED, REASONING, WITH_DEPTH, Batch, Sampler
+from .spelling import Spelling
+from .start import begin_with
 from .training_config import TrainingConfig
 
 STATE = "training_state.pt"
@@ -64,16 +66,18 @@ def kind_of(step: int, config: TrainingConfig) -> str:
 class Training:
     """One run: network, optimisers, step; `folder` holds the state from which it goes on."""
 
-    def __init__(self, folder, config: TrainingConfig):
-        self.folder, self.config, self.step = Path(folder), config, 0
+    def __init__(self, folder, config: TrainingConfig, spelling: Spelling = Spelling()):
+        self.folder, self.config, self.spelling, self.step = Path(folder), config, spelling, 0
         cuda = config.device == "cuda" or config.device == "auto" and torch.cuda.is_available()
         if config.device == "cuda" and not torch.cuda.is_available():
             raise MissingPart("no GPU that torch can use", "CUDA", "Set device: cpu, or install torch for CUDA.")
         self.device = torch.device("cuda" if cuda else "cpu")
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        network = MolmoActNetwork(embedded(WORDS))
+        network = MolmoActNetwork(embedded(spelling.words, spelling.image_size))
         initialise(network)
+        if config.start:
+            begin_with(network, config.start)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.optimisers = optimizers(self.network, config)
 
@@ -105,7 +109,7 @@ class Training:
 
     def write(self, checkpoint) -> None:
         """Write the network as a checkpoint; see checkpoint.save."""
-        save(self.network, checkpoint, {"command": "molmoact train embedded", **asdict(self.config), "step": self.step})
+        save(self.network, checkpoint, self.spelling, {**asdict(self.config), "step": self.step})
 
     def one_step(self, batch: Batch) -> dict:
         """Learn from one batch; return the parts of the loss."""
@@ -125,7 +129,7 @@ class Training:
 
     def run(self, records: Records, until: int, watch: Callable[["Training", dict], None], weights=None) -> bool:
         """Train to step `until`; `watch(training, parts)` sees every step. False when it was told to stop before."""
-        sampler = Sampler(records, self.network.config, self.config.seed, weights, paraphrase)
+        sampler = Sampler(records, self.network.config, self.config.seed, weights, paraphrase, self.spelling)
         self.network.train()
         with _politely() as told:
             while self.step < until and not told:

@@ -15,6 +15,8 @@ class TrainingConfig:
     """One training run; the same file gives the same weights on the same machine."""
 
     name: str = option("tabletop", "what the run is called")
+    dataset: str = option("", "LeRobot dataset to learn from (docs/dataset.md); empty: the simulated tabletop")
+    start: str = option("", "embedded model to begin with; empty: from nothing")
     seed: int = option(0, "of weights and batches", low=0, high=2**31 - 1)
     episodes: int = option(700, "scripted episodes", low=0, high=100_000)
     snapshots: int = option(45_000, "single frames, each of a fresh table", low=0, high=1_000_000)

@@ -210,10 +210,10 @@ def molmoact_7b_d() -> NetworkConfig:
     return NetworkConfig(decoder, vit=vit, image_patch_id=152066)
 
 
-def embedded(words: tuple[str, ...]) -> NetworkConfig:
-    """Return the embedded model of the simulated cell, about 1.4 million parameters."""
+def embedded(words: tuple[str, ...], image_size: tuple[int, int] = (160, 120)) -> NetworkConfig:
+    """Return the embedded model of the simulated cell, about 1.6 million parameters, for these instruction words."""
     tokens = TokenLayout(words)
     decoder = DecoderConfig(
         128, 4, 4, 2, 32, 352, tokens.size, 0, layer_norm_eps=1e-6, rope_theta=1e4, learned_positions=224
     )
-    return NetworkConfig(decoder, conv=ConvTowerConfig(), tokens=tokens)
+    return NetworkConfig(decoder, conv=ConvTowerConfig(image_size=image_size), tokens=tokens)

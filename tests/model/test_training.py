@@ -142,3 +142,26 @@ def test_a_state_of_another_run_is_refused(records, tmp_path):
     (tmp_path / STATE).unlink()
     with pytest.raises(MissingPart, match="--resume"):
         Training(tmp_path, _config()).resume()
+
+
+def test_a_training_begins_with_another_model_word_by_word(records, tmp_path):
+    from molmoact_ros.learning.checkpoint import save
+    from molmoact_ros.learning.spelling import Spelling
+    from molmoact_ros.learning.start import begin_with
+
+    torch.manual_seed(0)
+    old = MolmoActNetwork(embedded(("cup", "red", "take", "the")))
+    train.initialise(old)
+    save(old, tmp_path / "old", Spelling(words=old.config.tokens.words))
+    new = MolmoActNetwork(embedded(("blue", "red", "the")))
+    train.initialise(new)
+    assert begin_with(new, tmp_path / "old") == 1
+    was, now = old.model.transformer.wte.embedding, new.model.transformer.wte.embedding
+    first = new.config.tokens.first_word
+    assert torch.equal(now[first + 1], was[first + 1]) and torch.equal(now[first + 2], was[first + 3])
+    assert torch.equal(now[new.config.tokens.bin_0 :], was[old.config.tokens.bin_0 :])
+    assert torch.equal(new.model.vision_backbone.grid.weight, old.model.vision_backbone.grid.weight)
+    with pytest.raises(MissingPart, match="no weights"):
+        begin_with(new, tmp_path / "nothing")
+    with pytest.raises(InvalidData, match="another vision tower"):
+        begin_with(MolmoActNetwork(embedded(("red",), image_size=(320, 240))), tmp_path / "old")

@@ -9,9 +9,13 @@ from tqdm import tqdm
 from ...calibration.store import load
 from ...errors import InvalidData
 from ...geometry import project
+from ...perception.depth_image import inverse_depth
 from ...perception.raster import resize
+from ...places import data_root
 from ...reasoning.action_codec import ActionCodec
+from ...runtime.depth_factory import open_depth_coder
 from ...types import MAX_TRACE_POINTS, TRACE_RANGE
+from ..dataset import DEPTH_MODEL
 from ..records import DEPTH_COUNT, Records
 from .mapping import Mapping
 from .schema import Meaning
@@ -36,13 +40,22 @@ def convert(source, folder, mapping: Mapping, quiet: bool = True) -> Path:
     instructions = list(dict.fromkeys(e.task for e in episodes))
     parts = [_records(e, k, instructions.index(e.task), mapping, camera) for k, e in enumerate(episodes)]
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    empty = {"depth_codes": np.zeros((0, DEPTH_COUNT), np.uint8), "depth_rows": np.zeros(0, int)}
-    records = Records(**arrays, **empty, instructions=tuple(instructions))
+    records = Records(**arrays, **_depth(episodes), instructions=tuple(instructions))
     meaning = _meaning(records, mapping)
     write_dataset(records, folder, meaning, float(opened.info["fps"]), quiet)
     stats = norm_stats(records.chunk[:, 0, 0], records.state, Path(folder).name)
     (Path(folder) / "meta/norm_stats.json").write_text(json.dumps(stats, indent=1) + "\n")
     return Path(folder)
+
+
+def _depth(episodes: list[SourceEpisode]) -> dict:
+    """Return the depth codes of every picture that has a depth picture, spelled as the cell spells them."""
+    if episodes[0].depth_mm is None:
+        return {"depth_codes": np.zeros((0, DEPTH_COUNT), np.uint8), "depth_rows": np.zeros(0, int)}
+    coder = open_depth_coder(data_root() / DEPTH_MODEL)
+    pictures = [inverse_depth(np.asarray(d, np.float32) / 1000).image for e in episodes for d in e.depth_mm]
+    codes = np.stack([np.ravel(coder.encode(p)) for p in pictures]).astype(np.uint8)
+    return {"depth_codes": codes, "depth_rows": np.arange(len(codes))}
 
 
 def check_gripper(episodes: list[SourceEpisode], mapping: Mapping) -> None:

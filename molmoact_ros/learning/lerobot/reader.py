@@ -53,6 +53,13 @@ def tasks_of(folder) -> list[str]:
     return [text for _, text in sorted(pairs)]
 
 
+def described(folder) -> tuple[Meaning, float, str]:
+    """Return what a dataset's numbers mean, its rows per second, and the short name of its camera."""
+    meaning = Meaning.load(folder)
+    info = read_json(folder, INFO, "Fetch the dataset again.")
+    return meaning, float(info["fps"]), meaning.camera.rpartition(".")[2]
+
+
 def read_dataset(folder) -> Records:
     """Return the records of a dataset that the writer made. MissingPart or InvalidData."""
     meaning = Meaning.load(folder)
