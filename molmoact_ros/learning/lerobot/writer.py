@@ -129,7 +129,12 @@ def _write_meta(records: Records, folder: Path, meaning: Meaning, fps: float, co
 
 def _index_of() -> dict:
     """Say, as pandas does, that the sentence is the table's index: LeRobot looks tasks up by it."""
-    said = {"index_columns": ["task"], "column_indexes": [], "columns": [], "pandas_version": "2.0.0"}
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored, "metadata": None}
+        for name, (kind, stored) in kinds.items()
+    ]
+    said = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
     return {"pandas": json.dumps(said)}
 
 
