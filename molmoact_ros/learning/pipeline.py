@@ -16,7 +16,7 @@ from .dataset import collect, load_records, visit
 from .lerobot.reader import described, read_dataset
 from .records import Records
 from .selection import choose_by
-from .spelling import Spelling, spelling_of
+from .spelling import Spelling, spelling_of, tabletop
 from .train import STATE, Log, Training
 from .training_config import TrainingConfig
 
@@ -60,7 +60,7 @@ class Pipeline:
         config = self.config
         if not config.dataset:
             collect(self.data, config.episodes, config.snapshots, self.processes, config.seeds, self.quiet)
-            return Spelling()
+            return tabletop(config.action_frame)
         if config.rounds_at or config.evaluate_episodes:
             found = "rounds or evaluations in a simulator that does not know the task of a dataset"
             raise ConfigError(found, "rounds_at: [] and evaluate_episodes: 0", "Set both beside 'dataset'.")

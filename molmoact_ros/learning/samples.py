@@ -119,7 +119,7 @@ class Sampler:
         spelled = self._spelling.state.encode(state)
         head = prompt_ids(layout, self.config.conv.tokens, text, spelled, kind == ANNOTATED)
         trace = records.trace[row, label, : records.trace_length[row, label]]
-        bins = self._spelling.action.encode(records.chunk[row, label][:, self._spelling.dims])
+        bins = self._spelling.bins(records.chunk[row, label], records.state[row])
         answer = answer_ids(layout, trace, bins)
         if kind == ANNOTATED:
             answer = answer[2 * MAX_TRACE_POINTS + 2 :]

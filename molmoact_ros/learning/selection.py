@@ -1,4 +1,4 @@
-"""How good a checkpoint is where it counts: closed-loop success and traces of its own, on tables kept for choosing."""
+"""How good a checkpoint is where it counts: closed-loop success and its own traces, on tables kept for choosing."""
 
 from multiprocessing import get_context
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from ..perception.raster import resize
 from ..reasoning.factory import open_reasoner
-from ..geometry import rotation_from_rpy
 from ..sim.language import instruction
 from ..sim.layout import FIRST_TEST_SEED, sample_layout
 from ..types import Frame, Plan, RobotState
 from .records import Records
 from .rollout import run_episode
+from .spelling import pose_of
 
 # Training uses the seeds below, evaluation those from FIRST_TEST_SEED on.
 FIRST_CHOICE_SEED = 18_000
@@ -70,9 +70,7 @@ def trace_error(checkpoint, records: Records, frames: int = TRACE_FRAMES) -> flo
 
 def frame_of(records: Records, row: int) -> Frame:
     """Return a recorded picture and state as a frame; what was not recorded is zero."""
-    x, y, z, roll, pitch, yaw, width = records.state[row].astype(float)
-    T = np.eye(4)
-    T[:3, :3], T[:3, 3] = rotation_from_rpy([roll, pitch, yaw]), [x, y, z]
-    robot = RobotState(0, np.zeros(7), np.zeros(7), T, width)
+    state = records.state[row]
+    robot = RobotState(0, np.zeros(7), np.zeros(7), pose_of(state), float(state[6]))
     image = records.image[row]
     return Frame(0, {"front": image}, np.zeros(image.shape[:2], np.float32), np.eye(3), np.eye(4), robot)

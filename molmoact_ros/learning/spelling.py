@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import InvalidData
+from ..geometry import rotation_from_rpy
 from ..reasoning.action_codec import ActionCodec
+from ..reasoning.action_frame import ABSOLUTE, CHUNK_RELATIVE, DELTA, from_base
 from ..sim.language import WORDS
 from .demonstrations import CAMERA, MODEL_IMAGE
 from .expert import DT_S, HORIZON
@@ -31,6 +33,7 @@ class Spelling:
 
     dims: columns of a row that have tokens, `constant` fills the others. action, state: ranges of their bins. words:
     what instructions are made of. image_size (w, h) px, camera: what the model looks at. rate_hz: rows per second.
+    as_recorded: the chunks are in `action_frame` already.
     """
 
     dims: tuple[int, ...] = (0, 1, 2, 6)
@@ -42,7 +45,15 @@ class Spelling:
     image_size: tuple[int, int] = MODEL_IMAGE
     horizon: int = HORIZON
     rate_hz: float = 1 / DT_S
-    action_frame: str = "absolute_base"
+    action_frame: str = ABSOLUTE
+    as_recorded: bool = False
+
+    def bins(self, chunk: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """Return the action bins (h, dims) of absolute poses (h, 7) that follow from a state (7,)."""
+        rows = chunk
+        if self.action_frame in (DELTA, CHUNK_RELATIVE) and not self.as_recorded:
+            rows = from_base(chunk, self.action_frame, pose_of(state))
+        return self.action.encode(rows[:, self.dims])
 
     def manifest(self, name: str) -> dict:
         """Return the manifest of a model that spells like this."""
@@ -82,5 +93,22 @@ def spelling_of(records: Records, meaning, rate_hz: float, camera: str) -> Spell
         dims=meaning.dims, constant=tuple(np.median(records.chunk[:, 0, 0], 0).tolist()),
         action=ActionCodec(meaning.q01, meaning.q99), state=ActionCodec(low - 0.01, high + 0.01), words=tuple(words),
         camera=camera, image_size=(width, height), horizon=records.horizon, rate_hz=rate_hz,
-        action_frame=meaning.action_frame,
+        action_frame=meaning.action_frame, as_recorded=True,
     )  # fmt: skip
+
+
+def tabletop(action_frame: str = ABSOLUTE) -> Spelling:
+    """Return the spelling of the simulated tabletop with another frame of its actions."""
+    if action_frame == ABSOLUTE:
+        return Spelling()
+    # A step of the expert is at most 5 cm; eight of them are 40.
+    reach = 0.06 if action_frame == DELTA else 0.42
+    ranges = ActionCodec([-reach, -reach, -reach, 0.0], [reach, reach, reach, 1.0])
+    return Spelling(constant=(0.0,) * 7, action=ranges, action_frame=action_frame)
+
+
+def pose_of(state: np.ndarray) -> np.ndarray:
+    """Return T_base_ee (4, 4) of a recorded state: x y z [m], roll pitch yaw [rad], opening."""
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = rotation_from_rpy(state[3:6].astype(float)), state[:3]
+    return T

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..config import option, read_options
 from ..errors import MissingPart
 from ..places import data_root
+from ..reasoning.action_frame import FRAMES
 
 PRESETS = "config/training"
 
@@ -17,6 +18,7 @@ class TrainingConfig:
     name: str = option("tabletop", "what the run is called")
     dataset: str = option("", "LeRobot dataset to learn from (docs/dataset.md); empty: the simulated tabletop")
     start: str = option("", "embedded model to begin with; empty: from nothing")
+    action_frame: str = option("absolute_base", "what rows are measured from (tabletop)", choices=FRAMES)
     seed: int = option(0, "of weights and batches", low=0, high=2**31 - 1)
     episodes: int = option(700, "scripted episodes", low=0, high=100_000)
     snapshots: int = option(45_000, "single frames, each of a fresh table", low=0, high=1_000_000)

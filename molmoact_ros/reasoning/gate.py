@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import InvalidData, MissingPart, MolmoActError
 from ..runtime.examination import examine_tokenizer, examine_weights
-from ..types import ACTION_CONVENTIONS, ArmProfile, Plan, Refusal
+from ..types import ArmProfile, Plan, Refusal
 from .action_codec import BINS, ActionCodec
+from .action_frame import DELTA, FRAMES
 from .action_tokens import ACTION_STRINGS
 from .manifest import PUBLISHED, Manifest, load_manifest, sha256
 from .probes import Probe
@@ -138,7 +139,7 @@ def _cameras(manifest: Manifest, station: Station) -> str:
 
 def _statistics(manifest: Manifest, station: Station) -> str:
     """Hold the largest actions that the statistics allow against what the arm can do."""
-    if manifest.states.action_frame not in ACTION_CONVENTIONS:
+    if manifest.states.action_frame not in FRAMES:
         found = f"actions that are {manifest.states.action_frame}"
         raise InvalidData(found, "metres and radians", "Evaluate it in its simulator; no arm can execute it.")
     ends = _extremes(manifest)
@@ -151,7 +152,7 @@ def _statistics(manifest: Manifest, station: Station) -> str:
     opening = np.ptp(ends[..., 6], axis=0).min()
     if not opening > _LEAST_OPENING:
         raise InvalidData(f"statistics that open the gripper by {opening:.2g}", f"more than {_LEAST_OPENING} of 1", do)
-    if manifest.states.action_frame == "absolute_base":
+    if manifest.states.action_frame != DELTA:
         bounds = {"reach": (xyz, station.arm.reach_m, "m"), "angle": (rpy, _FULL_TURN_RAD, "rad")}
     else:
         rate = manifest.states.control_rate_hz

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..types import ActionChunk, DepthTokens, Frame, Plan, Refusal, SectionCost, Trace
 from .action_codec import BINS
+from .action_frame import to_base
 from .answer import Malformed, ParsedAnswer
 from .manifest import Manifest
 
@@ -47,4 +48,5 @@ class PlanWriter:
     def chunk(self, frame: Frame, bins) -> ActionChunk:
         """Return the chunk of action bins (rows, dims); the published last string is a second name of the last bin."""
         rows = self.manifest.rows(np.minimum(bins, BINS - 1))
-        return ActionChunk(frame.stamp_ns, self.manifest.dt_s, rows, self.manifest.states.action_frame, self.arm_names)
+        rows, convention = to_base(rows, self.manifest.states.action_frame, frame.robot.T_base_ee)
+        return ActionChunk(frame.stamp_ns, self.manifest.dt_s, rows, convention, self.arm_names)

@@ -10,6 +10,7 @@ from ..geometry import project
 from ..runtime.decode import Answer, Hints, Pace, decode
 from ..types import TRACE_RANGE, ActionChunk, DepthTokens, Frame, Plan, Refusal, Trace
 from .answer import Malformed
+from .action_frame import moved_on
 from .continuation import continued, overdue, resumed
 from .drafts import Drafts
 from .manifest import Manifest
@@ -124,7 +125,8 @@ class Reasoner:
 
     def _moved(self, chunk: ActionChunk, frame: Frame) -> np.ndarray:
         """Return the action bins of a chunk that moves as `chunk` does, from a new frame on."""
-        return self.manifest.bins(continued(chunk, frame.stamp_ns))
+        rows, stated = continued(chunk, frame.stamp_ns), self.manifest.states.action_frame
+        return self.manifest.bins(moved_on(rows, stated, chunk, frame.robot.T_base_ee))
 
 
 class _Progress:

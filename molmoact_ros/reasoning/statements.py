@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ..config import REQUIRED, option
-from ..types import ACTION_CONVENTIONS
+from .action_frame import FRAMES
 
 EMBEDDED, PUBLISHED = "embedded", "molmoact_v1"
 # Inputs of some simulator's controller are no lengths and angles: to be evaluated there, never to move an arm.
-ACTION_FRAMES = (*ACTION_CONVENTIONS, "controller_input")
+ACTION_FRAMES = (*FRAMES, "controller_input")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Statements:
     arms: int = option(1, "arms that one row of actions moves", low=1, high=2)
     horizon: int = option(REQUIRED, "rows of one chunk", low=1, high=64)
     control_rate_hz: float = option(REQUIRED, "rows per second", "Hz", 0.5, 100.0)
-    action_frame: str = option(REQUIRED, "what a row means, see types.ActionChunk", choices=ACTION_FRAMES)
+    action_frame: str = option(REQUIRED, "what a row is measured from, see action_frame.py", choices=ACTION_FRAMES)
     gripper: str = option(REQUIRED, "what a gripper value of 1 means", choices=("open_is_1", "closed_is_1"))
     unnorm_key: str = option("", "which statistics apply; may be empty where there is only one")
     norm_stats: str = option("config.json", "file of the folder that holds norm_stats")
