@@ -15,7 +15,10 @@ EXTRAS = {
     "model": ["torch>=2.4", "safetensors>=0.4", "tokenizers>=0.21", "opencv-python-headless>=4.8"],
     "export": ["onnx>=1.23", "onnxscript>=0.7"],
     "tensorrt": ["tensorrt-rtx-cu13-libs>=1.7", "tensorrt-rtx-cu13-bindings>=1.7", "cuda-bindings>=13.0.3,<14", "safetensors>=0.4"],
-    "sim": ["mujoco>=3.2", "franky-sim>=1.0.4", "franky-control>=2.0", "opencv-python-headless>=4.8"],
+    "sim": ["mujoco>=3.2", "franky-sim>=1.0.4", "franky-control>=2.0", "opencv-python-headless>=4.8", "jinja2>=3.1"],
+    # on top of "model", "export" and "sim": data in LeRobot format, curves, bars
+    "learning": ["pyarrow>=17", "tensorboard>=2.15", "tqdm>=4.66"],
+    "ray": ["ray>=2.9"],
     "robot": ["franky-control>=2.0"],
     "replay": ["rosbags>=0.11", "mcap>=1.2", "mcap-ros2-support>=0.5"],
     "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "psutil>=5.9"],

@@ -28,7 +28,7 @@ def to_base(rows: np.ndarray, frame: str, T_base_ee: np.ndarray) -> tuple[np.nda
 
 
 def from_base(rows: np.ndarray, frame: str, T_base_ee: np.ndarray) -> np.ndarray:
-    """Return absolute poses (h, 7) of one arm in a model's own frame; the inverse of `to_base` and of summing deltas."""
+    """Return absolute poses (h, 7) of one arm in a model's own frame; inverse of `to_base` and of summing deltas."""
     if frame == ABSOLUTE:
         return rows
     rows = np.array(rows, float)
