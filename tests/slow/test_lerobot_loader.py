@@ -23,7 +23,7 @@ from molmoact_ros.learning.lerobot.writer import write_dataset  # noqa: E402
 from tests.few_records import few_records  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-PINS = ROOT / "requirements" / "lerobot.txt"
+PINS = ROOT / "tests/slow/lerobot.txt"
 MEANING = Meaning(
     "observation.images.front", "absolute_base", 8, (0, 1, 2, 6), (0.25, -0.4, 0.0, 0.0), (0.75, 0.4, 0.5, 1.0), labels=2
 )
