@@ -60,7 +60,7 @@ class Pipeline:
         config = self.config
         if not config.dataset:
             collect(self.data, config.episodes, config.snapshots, self.processes, config.seeds, self.quiet)
-            return tabletop(config.action_frame)
+            return tabletop(config.action_frame, config.sections)
         if config.rounds_at or config.evaluate_episodes:
             found = "rounds or evaluations in a simulator that does not know the task of a dataset"
             raise ConfigError(found, "rounds_at: [] and evaluate_episodes: 0", "Set both beside 'dataset'.")

@@ -22,6 +22,7 @@ TRACE_RGB, TRACE_WIDTH = (0, 255, 255), 1
 _TRACE_JITTER = 1.5
 # Half of the annotated samples say something else than what is drawn: the drawing counts.
 _OTHER_WORDS = 0.5
+_TRACE_TOKENS = 2 * MAX_TRACE_POINTS + 2
 
 
 @dataclass
@@ -72,6 +73,9 @@ class Sampler:
         weights = np.ones(len(records)) if weights is None else np.asarray(weights, float)
         weights = weights[:, None] * (1 + _FAR_WEIGHT * records.far)
         there = weights * (records.trace_length > 0)
+        if "trace" not in spelling.sections:
+            # "nothing in sight" is said in the trace
+            weights = there
         self._shares = {REASONING: np.cumsum(weights.ravel()), ANNOTATED: np.cumsum(there.ravel())}
         self._shares[WITH_DEPTH] = np.cumsum(weights[records.depth_rows].ravel())
 
@@ -99,8 +103,9 @@ class Sampler:
     def _positions(self, length: int, kind: str) -> np.ndarray:
         """Number the tokens so that the same section stands at the same positions in every kind."""
         head = prompt_length(self.layout, self.config.conv.tokens)
-        skipped = 0 if kind == WITH_DEPTH else self.layout.depth_count + 2
-        skipped += (2 * MAX_TRACE_POINTS + 2) * (kind == ANNOTATED)
+        sections = self._spelling.sections
+        skipped = (self.layout.depth_count + 2) * ("depth" in sections and kind != WITH_DEPTH)
+        skipped += _TRACE_TOKENS * ("trace" in sections and kind == ANNOTATED)
         positions = np.arange(length)
         positions[head:] += skipped
         return positions
@@ -121,7 +126,7 @@ class Sampler:
         trace = records.trace[row, label, : records.trace_length[row, label]]
         bins = self._spelling.bins(records.chunk[row, label], records.state[row])
         answer = answer_ids(layout, trace, bins)
-        if kind == ANNOTATED:
-            answer = answer[2 * MAX_TRACE_POINTS + 2 :]
+        if kind == ANNOTATED or "trace" not in self._spelling.sections:
+            answer = answer[_TRACE_TOKENS:]
         depth = [] if codes is None else depth_ids(layout, codes)
         return np.concatenate([head, depth, answer]).astype(np.int64)

@@ -9,6 +9,7 @@ from ..errors import InvalidData
 from ..geometry import rotation_from_rpy
 from ..reasoning.action_codec import ActionCodec
 from ..reasoning.action_frame import ABSOLUTE, CHUNK_RELATIVE, DELTA, from_base
+from ..runtime.grammar import SECTIONS
 from ..sim.language import WORDS
 from .demonstrations import CAMERA, MODEL_IMAGE
 from .expert import DT_S, HORIZON
@@ -33,7 +34,7 @@ class Spelling:
 
     dims: columns of a row that have tokens, `constant` fills the others. action, state: ranges of their bins. words:
     what instructions are made of. image_size (w, h) px, camera: what the model looks at. rate_hz: rows per second.
-    as_recorded: the chunks are in `action_frame` already.
+    as_recorded: the chunks are in `action_frame` already. sections: what an answer has.
     """
 
     dims: tuple[int, ...] = (0, 1, 2, 6)
@@ -46,6 +47,7 @@ class Spelling:
     horizon: int = HORIZON
     rate_hz: float = 1 / DT_S
     action_frame: str = ABSOLUTE
+    sections: tuple[str, ...] = SECTIONS
     as_recorded: bool = False
 
     def bins(self, chunk: np.ndarray, state: np.ndarray) -> np.ndarray:
@@ -64,6 +66,7 @@ class Spelling:
             "norm_stats": "norm_stats.json",
             "embedded": {
                 "dims": list(self.dims), "constant": list(self.constant), "image_size": list(self.image_size),
+                "sections": list(self.sections),
             },
         }  # fmt: skip
 
@@ -97,14 +100,14 @@ def spelling_of(records: Records, meaning, rate_hz: float, camera: str) -> Spell
     )  # fmt: skip
 
 
-def tabletop(action_frame: str = ABSOLUTE) -> Spelling:
-    """Return the spelling of the simulated tabletop with another frame of its actions."""
+def tabletop(action_frame: str = ABSOLUTE, sections: tuple[str, ...] = SECTIONS) -> Spelling:
+    """Return the spelling of the simulated tabletop with another frame of its actions, or fewer sections."""
     if action_frame == ABSOLUTE:
-        return Spelling()
+        return Spelling(sections=sections)
     # A step of the expert is at most 5 cm; eight of them are 40.
     reach = 0.06 if action_frame == DELTA else 0.42
     ranges = ActionCodec([-reach, -reach, -reach, 0.0], [reach, reach, reach, 1.0])
-    return Spelling(constant=(0.0,) * 7, action=ranges, action_frame=action_frame)
+    return Spelling(constant=(0.0,) * 7, action=ranges, action_frame=action_frame, sections=sections)
 
 
 def pose_of(state: np.ndarray) -> np.ndarray:

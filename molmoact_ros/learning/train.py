@@ -59,7 +59,7 @@ def kind_of(step: int, config: TrainingConfig) -> str:
     draw = np.random.default_rng([config.seed, step, 3]).random()
     if draw < config.annotated_share:
         return ANNOTATED
-    late = step >= config.depth_start * config.steps
+    late = step >= config.depth_start * config.steps and "depth" in config.sections
     return WITH_DEPTH if late and draw < config.annotated_share + config.depth_share else REASONING
 
 
@@ -131,6 +131,8 @@ class Training:
         """Train to step `until`; `watch(training, parts)` sees every step. False when it was told to stop before."""
         sampler = Sampler(records, self.network.config, self.config.seed, weights, paraphrase, self.spelling)
         self.network.train()
+        # a model that acts in between is run on one thread
+        torch.set_num_threads(self.config.threads)
         with _politely() as told:
             while self.step < until and not told:
                 batch = sampler.draw(self.step, self.config.batch, kind_of(self.step, self.config))

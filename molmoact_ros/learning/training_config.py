@@ -7,6 +7,7 @@ from ..config import option, read_options
 from ..errors import MissingPart
 from ..places import data_root
 from ..reasoning.action_frame import FRAMES
+from ..runtime.grammar import SECTIONS
 
 PRESETS = "config/training"
 
@@ -19,6 +20,7 @@ class TrainingConfig:
     dataset: str = option("", "LeRobot dataset to learn from (docs/dataset.md); empty: the simulated tabletop")
     start: str = option("", "embedded model to begin with; empty: from nothing")
     action_frame: str = option("absolute_base", "what rows are measured from (tabletop)", choices=FRAMES)
+    sections: tuple[str, ...] = option(SECTIONS, "what an answer has; fewer only to compare (tabletop)")
     seed: int = option(0, "of weights and batches", low=0, high=2**31 - 1)
     episodes: int = option(700, "scripted episodes", low=0, high=100_000)
     snapshots: int = option(45_000, "single frames, each of a fresh table", low=0, high=1_000_000)

@@ -20,7 +20,8 @@ class CompactForm:
     def __init__(self, config, manifest: Manifest, prepare: Callable):
         self.config, self.manifest, self._prepare = config, manifest, prepare
         self.codes = config.tokens.depth_codes
-        self.grammar = compact_grammar(config.tokens, manifest.states.horizon, manifest.dims)
+        self._sections = manifest.embedded.sections
+        self.grammar = compact_grammar(config.tokens, manifest.states.horizon, manifest.dims, self._sections)
 
     def problem(self, instruction: str) -> str:
         """Return "" when the instruction can be spelled, else the reason why not."""
@@ -43,11 +44,11 @@ class CompactForm:
         """Return the parts of an answer, or why it has none."""
         if answer.values.get(("u", 0)) == NOTHING:
             return Malformed("object_not_in_sight", f"nothing in sight that fits '{instruction}'")
-        return parse(self.config.tokens, answer.ids, self.manifest.dims)
+        return parse(self.config.tokens, answer.ids, self.manifest.dims, self._sections)
 
     def spell_trace(self, points: np.ndarray) -> dict:
         """Return points (n, 2) in 0..255 as values by slot name; none for another number than the form has."""
-        if len(points) != MAX_TRACE_POINTS:
+        if len(points) != MAX_TRACE_POINTS or "trace" not in self._sections:
             return {}
         return {(axis, i): int(value) for i, point in enumerate(points) for axis, value in zip("uv", point)}
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InvalidData, MissingPart, MolmoActError
 from ..runtime.examination import examine_tokenizer, examine_weights
+from ..runtime.grammar import SECTIONS
 from ..types import ArmProfile, Plan, Refusal
 from .action_codec import BINS, ActionCodec
 from .action_frame import DELTA, FRAMES
@@ -150,6 +151,9 @@ def _statistics(manifest: Manifest, station: Station) -> str:
     if manifest.embedded:
         _require_state(manifest.state_codec, station.arm)
     opening = np.ptp(ends[..., 6], axis=0).min()
+    if manifest.embedded and manifest.embedded.sections != SECTIONS:
+        found = f"answers of {', '.join(manifest.embedded.sections)} alone"
+        raise InvalidData(found, f"{', '.join(SECTIONS)}: a plan that a person can read", "Evaluate it; no arm moves.")
     if not opening > _LEAST_OPENING:
         raise InvalidData(f"statistics that open the gripper by {opening:.2g}", f"more than {_LEAST_OPENING} of 1", do)
     if manifest.states.action_frame != DELTA:

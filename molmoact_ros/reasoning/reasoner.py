@@ -6,15 +6,14 @@ from typing import Callable
 import numpy as np
 
 from ..errors import InvalidData
-from ..geometry import project
 from ..runtime.decode import Answer, Hints, Pace, decode
 from ..types import TRACE_RANGE, ActionChunk, DepthTokens, Frame, Plan, Refusal, Trace
-from .answer import Malformed
 from .action_frame import moved_on
+from .answer import Malformed
 from .continuation import continued, overdue, resumed
 from .drafts import Drafts
 from .manifest import Manifest
-from .plan_writer import PlanWriter
+from .plan_writer import PlanWriter, tip_in_image
 from .probes import Probe
 
 
@@ -148,13 +147,6 @@ class _Progress:
             self._rows = rows
             bins = [[values["action", row, column] for column in range(dims)] for row in range(rows)]
             self._heard(self._writer.chunk(self._frame, bins))
-
-
-def tip_in_image(frame: Frame) -> np.ndarray:
-    """Return where the gripper's tip is in the first image, (2,) in 0..255 as a trace has it; NaN behind the camera."""
-    pixel = project(frame.robot.T_base_ee[:3, 3], frame.K, frame.T_base_camera)[0]
-    height, width = frame.first_image.shape[:2]
-    return pixel / [width - 1, height - 1] * (TRACE_RANGE - 1)
 
 
 def _depth(tokens: DepthTokens) -> dict:

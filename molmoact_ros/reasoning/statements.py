@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..config import REQUIRED, option
+from ..runtime.grammar import SECTIONS
 from .action_frame import FRAMES
 
 EMBEDDED, PUBLISHED = "embedded", "molmoact_v1"
@@ -43,3 +44,4 @@ class EmbeddedForm:
     dims: tuple[int, ...] = option(REQUIRED, "columns of a row that have tokens", low=0, high=13)
     constant: tuple[float, ...] = option(REQUIRED, "a whole row; what is not in 'dims' stays like this")
     image_size: tuple[int, int] = option(REQUIRED, "width and height of the picture", "px", 1, 4096)
+    sections: tuple[str, ...] = option(SECTIONS, "what an answer has; all of them, or no arm is moved")

@@ -165,3 +165,32 @@ def test_a_training_begins_with_another_model_word_by_word(records, tmp_path):
         begin_with(new, tmp_path / "nothing")
     with pytest.raises(InvalidData, match="another vision tower"):
         begin_with(MolmoActNetwork(embedded(("red",), image_size=(320, 240))), tmp_path / "old")
+
+
+@pytest.mark.parametrize("left_out", [("depth",), ("trace",), ("depth", "trace")])
+def test_models_to_compare_leave_sections_out_and_no_arm_is_moved_by_them(records, tmp_path, left_out):
+    from molmoact_ros.arms.profile import FR3
+    from molmoact_ros.learning.checkpoint import save
+    from molmoact_ros.learning.selection import frame_of
+    from molmoact_ros.learning.spelling import tabletop
+    from molmoact_ros.perception.raster import resize
+    from molmoact_ros.reasoning.factory import open_reasoner
+    from molmoact_ros.reasoning.gate import Station, examine, first_refusal
+    from molmoact_ros.types import Plan
+
+    sections = tuple(s for s in ("depth", "trace", "action") if s not in left_out)
+    spelling = tabletop(sections=sections)
+    torch.manual_seed(0)
+    network = MolmoActNetwork(CONFIG)
+    train.initialise(network)
+    batch = Sampler(records, CONFIG, 0, spelling=spelling).draw(0, 8, REASONING)
+    starts = (batch.ids == CONFIG.tokens.trace_start).any()
+    assert bool(starts) == ("trace" in sections)
+    if "depth" not in sections:
+        # Nothing is skipped: the model never sees depth positions.
+        assert torch.equal(batch.positions[0], torch.arange(batch.ids.shape[1]))
+    save(network, tmp_path / "model", spelling)
+    plan = open_reasoner(tmp_path / "model", resize).plan(frame_of(records, 0), "pick up the red cube")
+    assert isinstance(plan, Plan) or plan.name == "object_not_in_sight"
+    _, checks = examine(tmp_path / "model", Station(FR3))
+    assert "no arm moves" in str(first_refusal(checks))
