@@ -17,7 +17,7 @@ EXTRAS = {
     "tensorrt": ["tensorrt-rtx-cu13-libs>=1.7", "tensorrt-rtx-cu13-bindings>=1.7", "cuda-bindings>=13.0.3,<14", "safetensors>=0.4"],
     "sim": ["mujoco>=3.2", "franky-sim>=1.0.4", "franky-control>=2.0", "opencv-python-headless>=4.8", "jinja2>=3.1"],
     # on top of "model", "export" and "sim": data in LeRobot format, curves, bars
-    "learning": ["pyarrow>=17", "tensorboard>=2.15", "tqdm>=4.66"],
+    "learning": ["pyarrow>=17", "av>=13", "tensorboard>=2.15", "tqdm>=4.66"],
     "ray": ["ray>=2.9"],
     "robot": ["franky-control>=2.0"],
     "replay": ["rosbags>=0.11", "mcap>=1.2", "mcap-ros2-support>=0.5"],

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,13 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("source", help="folder of the demonstrations")
     export.add_argument("folder", help="new folder")
     convert = verbs.add_parser("convert", help="somebody's LeRobot dataset -> one with traces, chunks and bins")
-    convert.add_argument("source", help="folder of the dataset (v2.1 or v3.0)")
+    convert.add_argument("source", help="folder of the dataset (v2.x or v3.0)")
     convert.add_argument("folder", help="new folder")
-    convert.add_argument("--map", required=True, metavar="FILE", help="how its columns are read (docs/dataset.md)")
-    for verb, text in (("check", "is it what it says?"), ("info", "what it holds")):
-        one = verbs.add_parser(verb, help=text)
-        one.add_argument("folder")
-        one.add_argument("--json", metavar="FILE", help="write it")
+    convert.add_argument("--map", required=True, metavar="FILE", help="what its columns mean (docs/dataset.md)")
+    for verb, text in (("check", "is it what it says? exit code 1 if not"), ("info", "what it holds")):
+        verbs.add_parser(verb, help=text).add_argument("folder")
+    for verb in verbs.choices.values():
+        verb.add_argument("--json", action="store_true", help="print JSON instead of lines")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -26,31 +27,38 @@ def main(options: argparse.Namespace) -> int:
     return {"export": _export, "convert": _convert, "check": _check, "info": _info}[options.verb](options)
 
 
-def _quiet() -> bool:
-    return not sys.stderr.isatty()
+def _quiet(options) -> bool:
+    return options.json or not sys.stderr.isatty()
 
 
 def _export(options) -> int:
     from .dataset import load_records
-    from .demonstrations import CAMERA
-    from .lerobot.schema import Meaning
     from .lerobot.writer import write_dataset
     from .spelling import Spelling
 
-    records, _ = load_records(options.source, visits=sys.maxsize)
-    spelled = Spelling()
-    ends = (tuple(spelled.action.q01.tolist()), tuple(spelled.action.q99.tolist()))
-    camera, labels = f"observation.images.{CAMERA}", records.instruction.shape[1]
-    meaning = Meaning(camera, spelled.action_frame, records.horizon, spelled.dims, *ends, labels=labels)
-    print(f"wrote {write_dataset(records, options.folder, meaning, quiet=_quiet())}: {len(records)} frames")
-    return 0
+    spelling, (records, _) = Spelling(), load_records(options.source, visits=sys.maxsize)
+    ends = {"dims": spelling.dims, "q01": tuple(spelling.action.q01), "q99": tuple(spelling.action.q99)}
+    folder = write_dataset(records, options.folder, spelling.rate_hz, ends, quiet=_quiet(options))
+    return _made(options, folder)
 
 
 def _convert(options) -> int:
     from .lerobot.convert import convert
     from .lerobot.mapping import load_mapping
 
-    print(f"wrote {convert(options.source, options.folder, load_mapping(options.map), _quiet())}")
+    return _made(options, convert(options.source, options.folder, load_mapping(options.map), _quiet(options)))
+
+
+def _made(options, folder: Path) -> int:
+    from .lerobot.check import summary
+
+    found = summary(folder)
+    if options.json:
+        print(json.dumps({"folder": str(folder), **found}, indent=1))
+        return 0
+    print(f"wrote {found['frames']} frames in {found['episodes']} episodes to {folder}")
+    for fault in found["notes"]:
+        print(f"  note: {fault}")
     return 0
 
 
@@ -58,28 +66,26 @@ def _check(options) -> int:
     from .lerobot.check import check
 
     found = check(options.folder)
-    for name, wrong in found:
-        print(f"  {name:<12} {wrong or 'ok'}")
-    faults = [f"{name}: {wrong}" for name, wrong in found if wrong]
-    _write(options.json, {"checks": len(found), "failed": len(faults), "first_failure": faults[0] if faults else ""})
+    faults = {name: wrong for name, wrong in found if wrong}
+    if options.json:
+        print(json.dumps({"checks": [name for name, _ in found], "faults": faults}, indent=1))
+    else:
+        for name, wrong in found:
+            print(f"  {name:<11} {wrong or 'ok'}")
     return 1 if faults else 0
 
 
 def _info(options) -> int:
-    from dataclasses import asdict
+    from .lerobot.check import summary
 
-    from .lerobot.schema import INFO, Meaning, read_json
-
-    info = read_json(options.folder, INFO, "Name the folder that holds meta/ and data/.")
-    meaning = asdict(Meaning.load(options.folder))
-    counts = {k: info[k] for k in ("codebase_version", "total_episodes", "total_frames", "total_tasks", "fps")}
-    for key, value in {**counts, **meaning}.items():
-        print(f"  {key:<18} {value}")
-    _write(options.json, {**counts, "meaning": meaning})
+    found = summary(options.folder)
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    ends = found.pop("bins")
+    for key, value in found.items():
+        print(f"  {key:<12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    print(f"  {'bins':<12} from .. to")
+    for name, (low, high) in ends.items():
+        print(f"  {'':<12} {name:<14} {low:.4g} .. {high:.4g}")
     return 0
-
-
-def _write(path, data: dict) -> None:
-    if path:
-        with open(path, "w") as file:
-            json.dump(data, file, indent=1)

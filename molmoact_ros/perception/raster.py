@@ -80,11 +80,7 @@ def decode(data: bytes) -> np.ndarray | None:
     return None if image is None else image[..., ::-1]
 
 
-def read_video(path, first: int, count: int) -> list[np.ndarray]:
-    """Return at most `count` pictures (h, w, 3) uint8 RGB of a video file, from number `first` on."""
-    video, found = cv2.VideoCapture(str(path)), []
-    video.set(cv2.CAP_PROP_POS_FRAMES, first)
-    while len(found) < count and (read := video.read())[0]:
-        found.append(read[1][..., ::-1])
-    video.release()
-    return found
+def decode_depth(data: bytes) -> np.ndarray | None:
+    """Return the (h, w) uint16 numbers of a PNG of one channel, None when it is none."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    return image if image is not None and image.ndim == 2 and image.dtype == np.uint16 else None

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +20,12 @@ from molmoact_ros.learning.lerobot.check import check  # noqa: E402
 from molmoact_ros.learning.lerobot.convert import convert  # noqa: E402
 from molmoact_ros.learning.lerobot.mapping import Mapping  # noqa: E402
 from molmoact_ros.learning.lerobot.reader import read_dataset  # noqa: E402
-from molmoact_ros.learning.lerobot.schema import Meaning  # noqa: E402
+from molmoact_ros.learning.lerobot.schema import CAMERA, MEANING, NORM_STATS  # noqa: E402
 from molmoact_ros.learning.lerobot.writer import write_dataset  # noqa: E402
 from tests.few_records import few_records  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 PINS = ROOT / "tests/slow/lerobot.txt"
-MEANING = Meaning(
-    "observation.images.front", "absolute_base", 8, (0, 1, 2, 6), (0.25, -0.4, 0.0, 0.0), (0.75, 0.4, 0.5, 1.0), labels=2
-)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def lerobot():
 
 def test_lerobot_reads_what_we_write_and_loses_nothing(lerobot, tmp_path):
     records = few_records()
-    write_dataset(records, tmp_path / "ours", MEANING)
+    write_dataset(records, tmp_path / "ours")
     lerobot("read", tmp_path / "ours", tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as file:
         found = {key: file[key] for key in file.files}
@@ -73,14 +72,31 @@ def test_lerobot_reads_what_we_write_and_loses_nothing(lerobot, tmp_path):
     assert [str(task) for task in found["task"]] == [records.instructions[i] for i in records.instruction[:, 0]]
 
 
-def test_a_dataset_written_by_lerobot_is_converted(lerobot, tmp_path):
-    lerobot("make", tmp_path / "theirs")
+def test_what_lerobot_read_and_wrote_again_is_the_same_to_us(lerobot, tmp_path):
+    ours, again = write_dataset(few_records(labels=3), tmp_path / "ours"), tmp_path / "again"
+    lerobot("copy", ours, again)
+    # The two files that LeRobot does not know.
+    for name in (MEANING, NORM_STATS):
+        shutil.copyfile(ours / name, again / name)
+    before, after = read_dataset(ours), read_dataset(again)
+    for field in fields(before):
+        np.testing.assert_array_equal(getattr(before, field.name), getattr(after, field.name), field.name)
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_dataset_written_by_lerobot_is_converted(lerobot, tmp_path, kind):
+    lerobot("make", tmp_path / "theirs", kind)
     said = {
-        "camera": "observation.images.side", "action_frame": "absolute_base", "gripper": "open_is_1",
-        "action_gripper": 6, "opening": 6, "calibration": str(ROOT / "calibration/sim_fr3.yaml"), "picture": [64, 48],
+        "camera": "observation.images.side", "action_frame": "absolute_base", "action_gripper_means": "open_is_1",
+        "calibration": str(ROOT / "calibration/sim_fr3.yaml"),
     }  # fmt: skip
     ours = convert(tmp_path / "theirs", tmp_path / "ours", build(Mapping, said))
     assert [wrong for _, wrong in check(ours) if wrong] == []
     records = read_dataset(ours)
     assert len(records) == 24 and records.instructions == ("pick up the cup",) and records.episode.max() == 1
     np.testing.assert_allclose(records.chunk[0, 0, :, 0], 0.45 + 0.01 * np.arange(8), atol=1e-6)
+    wanted = 20 + 100 * np.repeat([0, 1], 12) + 8 * np.tile(np.arange(12), 2)
+    np.testing.assert_allclose(records.image.mean((1, 2, 3)), wanted, atol=3 if kind == "video" else 0)
+    lerobot("read", ours, tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as file:
+        np.testing.assert_array_equal(np.rint(np.moveaxis(file[CAMERA], 1, -1) * 255), records.image)

@@ -4,53 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import InvalidData, MissingPart, missing_package
+from ...errors import InvalidData
 from ...perception import raster
 from ..records import Records
-from .schema import INFO, STATE, TASKS, Meaning, read_json
-
-try:
-    import pyarrow.parquet as pq
-except ImportError as error:
-    raise missing_package("pyarrow", "learning") from error
-
-
-def data_files(folder) -> list[Path]:
-    """Return the parquet files of a dataset in order. MissingPart without any."""
-    files = sorted(Path(folder).glob("data/chunk-*/*.parquet"))
-    if not files:
-        raise MissingPart(f"no data in '{folder}'", "data/chunk-000/*.parquet", "Fetch the dataset again.")
-    return files
-
-
-def column(table, name: str) -> np.ndarray:
-    """Return a column of numbers as (n, …) array. InvalidData when the dataset has none of this name."""
-    if name not in table.column_names:
-        raise InvalidData(f"no column '{name}'", f"one of {sorted(table.column_names)}", "Name the right one.")
-    return np.array(table[name].to_pylist())
-
-
-def pictures(table, name: str) -> np.ndarray:
-    """Return the decoded pictures (n, h, w, 3) uint8 RGB of an image column. InvalidData for broken ones."""
-    found = []
-    for row, cell in enumerate(table[name].to_pylist()):
-        data = cell.get("bytes") if isinstance(cell, dict) else None
-        picture = raster.decode(data or b"")
-        if picture is None:
-            raise InvalidData(f"row {row} of '{name}' holds no picture", "PNG or JPEG bytes", "Fetch it again.")
-        found.append(picture)
-    return np.stack(found)
-
-
-def tasks_of(folder) -> list[str]:
-    """Return the sentences by their task index."""
-    path = Path(folder) / TASKS
-    if not path.is_file():
-        raise MissingPart(f"no '{path}'", "the table of tasks", "Fetch the dataset again.")
-    table = pq.read_table(path)
-    names = [n for n in table.column_names if n != "task_index"]
-    pairs = zip(table["task_index"].to_pylist(), table[names[0]].to_pylist())
-    return [text for _, text in sorted(pairs)]
+from .schema import CAMERA, DEPTH, INFO, SOURCE_EPISODE, STATE, TASKS, Meaning, labelled, read_json
+from .tables import data_files, names_of, numbers, picture_cells, row_count, rows, texts
 
 
 def described(folder) -> tuple[Meaning, float, str]:
@@ -61,45 +19,90 @@ def described(folder) -> tuple[Meaning, float, str]:
 
 
 def read_dataset(folder) -> Records:
-    """Return the records of a dataset that the writer made. MissingPart or InvalidData."""
-    meaning = Meaning.load(folder)
-    read_json(folder, INFO, "Fetch the dataset again.")
-    parts = [_part(pq.read_table(file), meaning) for file in data_files(folder)]
-    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    depth = arrays.pop("depth")
-    rows = np.flatnonzero((depth >= 0).all(1))
+    """Return the records of a dataset of one arm. MissingPart or InvalidData."""
+    folder, meaning = Path(folder), Meaning.load(folder)
+    if meaning.arms > 1:
+        found = f"a dataset of {meaning.arms} arms in '{folder}'"
+        raise InvalidData(found, "one: records hold one trace per picture", "Convert one arm of its source at a time.")
+    files = data_files(folder)
+    # All but the chunk is per tip, and there is one.
+    shapes = {name: shape if name == "chunk" else shape[1:] for name, (_, shape) in labelled(meaning).items()}
+    parts = {name: _label(files, name, shape, meaning) for name, shape in shapes.items()}
+    task, sentences = _tasks(folder, files, meaning)
+    depth = numbers(files, DEPTH)
+    known = np.flatnonzero((depth >= 0).all(1))
     return Records(
-        **arrays, depth_codes=depth[rows].astype(np.uint8), depth_rows=rows, instructions=tuple(tasks_of(folder))
-    )
+        image=_pictures(files), state=numbers(files, STATE), instruction=task, trace=_points(parts["trace"]),
+        trace_length=parts["trace_length"], chunk=parts["chunk"], points=parts["points"], far=parts["far"].astype(bool),
+        episode=_episodes(folder, numbers(files, "episode_index")), depth_codes=depth[known].astype(np.uint8),
+        depth_rows=known, instructions=sentences,
+    )  # fmt: skip
 
 
-def _part(table, meaning: Meaning) -> dict:
-    n, labels, horizon = table.num_rows, meaning.labels, meaning.horizon
-    trace = _labelled(table, "trace", labels, (5, 2))
-    length = (trace[..., 0] >= 0).sum(-1)
-    first, others = column(table, "task_index").reshape(n, 1), np.zeros((n, 0), int)
-    if labels > 1:
-        others = column(table, "counterfactual.task_index").reshape(n, -1)
-    chunk = _labelled(table, "chunk", labels, (horizon, -1)).astype(np.float32)
-    return {
-        "image": pictures(table, meaning.camera),
-        "state": column(table, STATE).astype(np.float32),
-        "instruction": np.concatenate([first, others], axis=1),
-        "trace": np.where(trace < 0, 0, trace).astype(np.uint8),
-        "trace_length": length,
-        "chunk": chunk,
-        "points": _labelled(table, "points", labels, (3, 2)).astype(np.float32),
-        "far": _labelled(table, "far", labels, ())[:].astype(bool),
-        "episode": column(table, "episode_index"),
-        "depth": column(table, "reasoning.depth_tokens"),
-    }
+def _tasks(folder, files, meaning: Meaning) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the sentence of every label (n, l), and the sentences."""
+    table, index = texts(folder / TASKS), numbers(files, "task_index")
+    sentences = tuple(meaning.sentences or (table[i] for i in sorted(table)))
+    place = {sentence: number for number, sentence in enumerate(sentences)}
+    unknown = [i for i in np.unique(index).tolist() if table.get(i) not in place]
+    if unknown:
+        raise InvalidData(f"task_index {unknown[0]}", f"one of the sentences of '{folder}'", "Make it anew.")
+    task = np.array([place[table[i]] for i in index.tolist()]).reshape(-1, 1)
+    if meaning.labels > 1:
+        task = np.hstack([task, numbers(files, "counterfactual.task_index").reshape(len(task), -1)])
+    return task, sentences
 
 
-def _labelled(table, name: str, labels: int, shape: tuple) -> np.ndarray:
-    """Return (n, labels, *shape): the demonstrated label first, the others after it."""
-    n = table.num_rows
-    first = column(table, f"reasoning.{name}").reshape(n, 1, *shape)
-    if labels == 1:
-        return first
-    others = column(table, f"counterfactual.{name}").reshape(n, labels - 1, *first.shape[2:])
-    return np.concatenate([first, others], axis=1)
+def _episodes(folder, index: np.ndarray) -> np.ndarray:
+    """Return each row's episode as its source counted it; LeRobot's tools leave that column out."""
+    files = data_files(folder, "meta/episodes")
+    if SOURCE_EPISODE not in names_of(folder, "meta/episodes"):
+        return index
+    return np.array([row[SOURCE_EPISODE] for row in rows(files, [SOURCE_EPISODE])])[index]
+
+
+def _points(trace: np.ndarray) -> np.ndarray:
+    return np.where(trace < 0, 0, trace).astype(np.uint8)
+
+
+def _label(files, name: str, shape: tuple, meaning: Meaning) -> np.ndarray:
+    """Return (n, l, *shape): the demonstrated label first, the others after it."""
+    first = numbers(files, f"reasoning.{name}")
+    found = first.reshape(len(first), 1, *shape)
+    if meaning.labels > 1:
+        others = numbers(files, f"counterfactual.{name}").reshape(len(first), meaning.labels - 1, *shape)
+        found = np.concatenate([found, others], axis=1)
+    return found
+
+
+def _pictures(files) -> np.ndarray:
+    """Return all pictures (n, h, w, 3) uint8 RGB."""
+    found, count = None, sum(map(row_count, files))
+    row = 0
+    for file in files:
+        for cell in picture_cells(file, CAMERA):
+            picture = decoded(cell, f"row {row} of '{CAMERA}'")
+            found = np.empty((count, *picture.shape), np.uint8) if found is None else found
+            if picture.shape != found.shape[1:]:
+                raise InvalidData(f"a picture of {picture.shape} in row {row}", str(found.shape[1:]), "Make it again.")
+            found[row], row = picture, row + 1
+    return found
+
+
+def decoded(cell, where: str, folder=None) -> np.ndarray:
+    """Return the picture (h, w, 3) uint8 RGB of a cell of an image column: bytes, or a path below `folder`.
+
+    InvalidData, with `where`, when there is none.
+    """
+    picture = raster.decode(picture_bytes(cell, folder))
+    if picture is None:
+        raise InvalidData(f"no picture in {where}", "PNG or JPEG", "Fetch the dataset again.")
+    return picture
+
+
+def picture_bytes(cell, folder=None) -> bytes:
+    """Return the encoded picture of a cell; b"" when there is none."""
+    data, path = (cell.get(k) if isinstance(cell, dict) else None for k in ("bytes", "path"))
+    if not data and path and folder and (Path(folder) / path).is_file():
+        data = (Path(folder) / path).read_bytes()
+    return data or b""
