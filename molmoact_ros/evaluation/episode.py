@@ -17,6 +17,8 @@ from .observed import TableState
 
 MOVING_RAD_S = 0.05
 _HOME_RAD, _REST_RAD_S = 0.06, 0.02
+# What the hand held must have fallen before the table is laid anew; the hand opens at home.
+_OPEN_M = 0.07
 # By then the wish to go home has become a command, also on a busy machine.
 _HOME_REQUESTS = 3
 _HEARD_NS = 300_000_000
@@ -99,7 +101,8 @@ class Episode:
 
     def case(self, seed: int, ended: str, verdicts) -> dict:
         """Sum up for the report."""
-        nothing = {"task": "", "target": "", "reached": False, "lifted": False, "success": False, "wrong_object": ""}
+        asked = {"task": self.task.kind if self.task else "", "target": self.target}
+        nothing = {**asked, "reached": False, "lifted": False, "success": False, "wrong_object": ""}
         outcome = nothing if self.outcome is None else asdict(self.outcome)
         return {
             "seed": seed,
@@ -107,6 +110,7 @@ class Episode:
             "instruction": self.instruction,
             **outcome,
             "ended": ended,
+            "gave_up": bool(self.refusal_detail and ended == self.refusal_detail),
             "plans": len(self.plans),
             "plan_ms": [round(ms, 1) for ms in self.plans],
             "refusals": self.refusals,
@@ -158,13 +162,14 @@ def prepare(cell, seed: int, home_q, timeout_s: float = 40.0) -> None:
 
 
 def go_home(cell, home_q, timeout_s: float) -> None:
-    """Ask the controller for the way home and wait until the arm is there and at rest."""
+    """Ask the controller for the way home and wait until the arm is there, at rest, with an open hand."""
 
     def there() -> bool:
         truth, command = cell.truth(), cell.latest("safety/command")
         near = np.abs(truth.q - home_q).max() < _HOME_RAD and truth.speed < _REST_RAD_S
+        opened = truth.gripper_width_m > _OPEN_M
         # The controller holds again when its way home is over; before that it would refuse plans.
-        return near and command is not None and command.space == "hold"
+        return near and opened and command is not None and command.space == "hold"
 
     # A controller that has just been restarted may lose its way home to a hold: then it is asked again.
     for _ in range(_HOME_REQUESTS):
@@ -176,6 +181,6 @@ def go_home(cell, home_q, timeout_s: float) -> None:
     safety = cell.safety()
     raise MissingPart(
         f"the arm did not come home in {timeout_s:.0f} s ({safety.state} {safety.reason})",
-        "the home pose at rest",
+        "the home pose at rest with an open hand",
         "Clear the way and start again.",
     )

@@ -3,7 +3,7 @@
 from typing import Mapping
 
 CATEGORIES = {
-    "refused": "the model gave no plan",
+    "refused": "the model gave no plan, or no more",
     "off_table": "the object left the table",
     "wrong_object": "another object was handled",
     "never_reached": "the gripper did not come to the object",
@@ -22,7 +22,7 @@ def category(case: Mapping) -> str:
     """Return the category (a key of CATEGORIES) of a failed case, "" for a success."""
     if case["success"]:
         return ""
-    if case.get("plans", 1) == 0 or case["ended"] == "refused":
+    if case.get("plans", 1) == 0 or case["ended"] == "refused" or case.get("gave_up"):
         return "refused"
     if case.get("off_table"):
         return "off_table"

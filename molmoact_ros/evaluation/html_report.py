@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import missing_package
@@ -14,12 +15,17 @@ from .workers import strip
 _VIDEO_HZ = 5.0
 
 
+def check_packages() -> None:
+    """Say before a long run what its page will need. MissingPart when it is not installed."""
+    for package, name in {"jinja2": "jinja2", "cv2": "opencv-python-headless"}.items():
+        if find_spec(package) is None:
+            raise missing_package(name, "sim")
+
+
 def write(path, summary: dict, cases: list[dict], video: bool = False) -> None:
     """Write the page; with `video` an mp4 of every failure that has pictures, in a folder beside it."""
-    try:
-        from jinja2 import Environment, PackageLoader, select_autoescape
-    except ImportError as error:
-        raise missing_package("jinja2", "sim") from error
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     failures = [_failure(case, path, video) for case in cases if not case["success"]]

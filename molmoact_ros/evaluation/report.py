@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..sim.layout import AXES
+
 # Normal quantile of a two-sided 95 % interval.
 _Z95 = 1.959963984540054
 _PACKAGES = ("numpy", "onnxruntime", "torch", "mujoco", "franky-control", "franky-sim", "ros-jazzy-rclpy", "rosbags")
@@ -36,16 +38,17 @@ def percentile(values, q: float) -> float:
 def suite_summary(cases: list[dict]) -> dict:
     """Sum up episodes, each with task, axis, success, reached, wrong_object and plan_ms (latencies of its plans).
 
-    Rates per task and per axis stand beside the whole, with how far each axis falls behind the first.
+    Rates per task and per axis stand beside the whole, and how far each axis falls behind tables like those of
+    training, where both ran.
     """
     summary = _rates(cases)
     for key in ("task", "axis"):
         for name in dict.fromkeys(c[key] for c in cases):
             part = _rates([c for c in cases if c[key] == name])
             summary |= {f"{k}_{name}": part[k] for k in ("success_rate", "ci95_low", "ci95_high")}
-    axes = list(dict.fromkeys(c["axis"] for c in cases))
-    for name in axes[1:]:
-        summary[f"gap_{name}"] = summary[f"success_rate_{axes[0]}"] - summary[f"success_rate_{name}"]
+    known = summary.get(f"success_rate_{AXES[0]}")
+    for name in dict.fromkeys(c["axis"] for c in cases if c["axis"] != AXES[0]) if known is not None else ():
+        summary[f"gap_{name}"] = known - summary[f"success_rate_{name}"]
     return summary
 
 

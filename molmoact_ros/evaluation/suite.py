@@ -1,27 +1,27 @@
 """`molmoact eval`: closed-loop suites, through the running ROS graph (--graph) or in the plain simulator."""
 
 import argparse
-import json
 import os
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..arms.profile import FR3
 from ..cell import CELLS
 from ..errors import ConfigError, MissingPart
 from ..launcher import CellProcesses, parse
+from ..reasoning.manifest import load_manifest
 from ..sim.layout import AXES, FIRST_TEST_SEED, TASKS, table_number
 from . import html_report
 from .episode import Limits, prepare, run_episode
 from .failures import category
 from .handover import hand_over
+from .kept import Kept
 from .log import CellLog
 from .report import suite_summary, write_report
-from .workers import Job, question, run_all
+from .workers import STRIP, WHOLE, Job, question, run_all
 
 SUITES = ("tabletop", "pick")
 _READY_S = 90.0
-_SETTINGS = ("suite", "graph", "axis", "episodes", "seed", "tasks", "checkpoint", "runtime")
+_SETTINGS = ("suite", "graph", "axis", "seed", "episodes", "tasks", "runtime", "timeout", "arguments")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,14 +50,17 @@ def main(options: argparse.Namespace) -> int:
     """Run `molmoact eval`; the suite in the graph goes on in a process that speaks ROS."""
     if options.episodes < 1:
         raise ConfigError(f"--episodes {options.episodes}", "1 or more", "Ask for at least one episode.")
-    if options.workers != "ray" and not options.workers.isdigit():
-        raise ConfigError(f"--workers {options.workers}", "a number of processes, or ray", "Correct it.")
-    numbers(options)
+    if options.workers != "ray" and not (options.workers.isdigit() and int(options.workers)):
+        raise ConfigError(f"--workers {options.workers}", "a number of processes from 1 on, or ray", "Correct it.")
+    if options.video and (options.graph or not options.html):
+        found = "--video with --graph" if options.graph else "--video without --html"
+        raise ConfigError(found, "--html in the plain simulator, which makes the pictures", "Correct the options.")
+    if options.html:
+        html_report.check_packages()
     specs = _specs(options)
     if options.graph:
         return hand_over("eval", options)
-    reasoning = next(spec for spec in specs if spec.name == "reasoning")
-    return _report(_offline(options, reasoning.parameters), options)
+    return _offline(options, specs)
 
 
 def numbers(options) -> list[int]:
@@ -78,15 +81,19 @@ def numbers(options) -> list[int]:
 
 def run(open_observer, options: argparse.Namespace) -> int:
     """Run the suite through the graph; `open_observer()` joins ROS. Returns the exit code."""
-    cases = []
+    specs = _specs(options)
+    kept = _kept(options, specs)
+    left = numbers(options)[len(kept.cases) :]
+    if not left:
+        return _report(kept, options)
     with TemporaryDirectory() as folder, CellLog(f"{folder}/cell.log") as log:
-        with CellProcesses(_specs(options), say=log.take) as cell, open_observer() as observer:
+        with CellProcesses(specs, say=log.take) as cell, open_observer() as observer:
             _wait_until_alive(observer, cell)
-            for number in numbers(options):
-                cases.append(_graph_episode(observer, cell, number, options))
+            for number in left:
+                kept.add(_graph_episode(observer, cell, number, options))
                 log.flush()
-                print(case_line(cases), flush=True)
-    return _report(cases, options)
+                print(case_line(kept.cases), flush=True)
+    return _report(kept, options)
 
 
 def _wait_until_alive(observer, cell) -> None:
@@ -107,45 +114,30 @@ def _graph_episode(observer, cell, number: int, options) -> dict:
     return {**case, "category": category(case)}
 
 
-def _offline(options, reasoning: dict) -> list[dict]:
-    """Run the suite in the plain simulator, without ROS and faster than real time; goes on where it was cut off."""
-    kept = Kept(options)
-    cases = kept.cases
-    left = numbers(options)[len(cases) :]
-    job = Job(reasoning["checkpoint"], options.runtime or "auto", options.suite == "pick")
+def _offline(options, specs) -> int:
+    """Run the suite in the plain simulator, without ROS and faster than real time."""
+    kept = _kept(options, specs)
+    left = numbers(options)[len(kept.cases) :]
+    pictures = (WHOLE if options.video else STRIP) if options.html else 0
+    job = Job(_checkpoint(specs), options.runtime or "auto", options.suite == "pick", pictures)
     for case in run_all(job, left, options.workers) if left else ():
-        cases.append(case)
-        kept.save()
-        print(case_line(cases), flush=True)
-    kept.drop()
-    return cases
+        kept.add(case)
+        print(case_line(kept.cases), flush=True)
+    return _report(kept, options)
 
 
-class Kept:
-    """The cases of a run that is under way, beside its --json file, so that an interrupted run can go on."""
+def _kept(options, specs) -> Kept:
+    """Open what is kept of the run; only one of the very same model and tables goes on."""
+    settings = {name: getattr(options, name) for name in _SETTINGS}
+    manifest = load_manifest(_checkpoint(specs))
+    kept = Kept(options.json, {**settings, "checkpoint": str(manifest.path), "files": dict(manifest.files)})
+    if kept.cases:
+        print(f"  going on after {len(kept.cases)} episodes of an interrupted run", flush=True)
+    return kept
 
-    def __init__(self, options):
-        self._settings = {name: getattr(options, name) for name in _SETTINGS}
-        self._path = Path(f"{options.json}.partial") if options.json else None
-        self.cases = []
-        if self._path and self._path.is_file():
-            found = json.loads(self._path.read_text())
-            if found["settings"] == self._settings:
-                self.cases = found["cases"]
-                print(f"  going on after {len(self.cases)} episodes of an interrupted run", flush=True)
 
-    def save(self) -> None:
-        """Write the cases so far."""
-        if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".fresh")
-            fresh.write_text(json.dumps({"settings": self._settings, "cases": self.cases}))
-            fresh.rename(self._path)
-
-    def drop(self) -> None:
-        """Remove the file: the run is whole."""
-        if self._path:
-            self._path.unlink(missing_ok=True)
+def _checkpoint(specs) -> str:
+    return next(spec for spec in specs if spec.name == "reasoning").parameters["checkpoint"]
 
 
 def case_line(cases: list[dict]) -> str:
@@ -158,14 +150,16 @@ def case_line(cases: list[dict]) -> str:
     )
 
 
-def _report(cases: list[dict], options) -> int:
+def _report(kept: Kept, options) -> int:
+    cases = kept.cases
     summary = {"suite": options.suite, "graph": options.graph, "axis": options.axis, **suite_summary(cases)}
     print("  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in summary.items()))
-    if options.html:
-        html_report.write(options.html, summary, cases, options.video)
     if options.json:
         plain = [{k: v for k, v in case.items() if k != "pictures"} for case in cases]
         write_report(options.json, summary, plain)
+    if options.html:
+        html_report.write(options.html, summary, cases, options.video)
+    kept.drop()
     return 0
 
 

@@ -1,27 +1,37 @@
 """Episodes in the plain simulator, shared out to processes: faster than real time, without ROS."""
 
+import os
+import signal
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Iterator
 
-from ..errors import missing_package
+from ..cell import process_environment
+from ..errors import MissingPart, MolmoActError, missing_package
 from ..sim.language import canonical, instruction, noun_of
 from ..sim.layout import Layout, Task, asked, sample_layout
 from .failures import category
 from .pictures import encode_jpeg
 
-_STRIP, _PICTURE, _TRACE_RGB = 8, (240, 180), (255, 220, 0)
+STRIP, WHOLE = 8, 1000
+_PICTURE, _TRACE_RGB = (240, 180), (255, 220, 0)
 _MINE = {}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every process needs: checkpoint, backend, whether every table is asked to be picked from."""
+    """What every process needs: checkpoint, backend, whether every table is asked to be picked from.
+
+    pictures: how many of a failed episode are kept at most.
+    """
 
     checkpoint: str
     backend: str = "auto"
     pick: bool = False
+    pictures: int = 0
 
 
 def question(number: int, pick: bool) -> tuple[Layout, str]:
@@ -34,29 +44,59 @@ def question(number: int, pick: bool) -> tuple[Layout, str]:
 
 
 def run_all(job: Job, numbers: list[int], workers: str) -> Iterator[dict]:
-    """Yield the cases of these tables in their order; `workers`: number of processes, or `ray`."""
-    if workers == "ray":
-        yield from _run_ray(job, numbers)
-        return
-    with get_context("spawn").Pool(min(int(workers), len(numbers)), _open, (job,)) as pool:
-        yield from pool.imap(_run, numbers)
+    """Yield the cases of these tables in their order; `workers`: number of processes, or `ray`.
+
+    What goes wrong in a process is raised here as the MolmoActError it was; MissingPart when a process was ended.
+    """
+    # before the processes start: their NumPy reads it when it is imported
+    os.environ.update(process_environment())
+    answers = _answers_of_ray(job, numbers) if workers == "ray" else _answers(job, numbers, int(workers))
+    for answer in answers:
+        if isinstance(answer, dict):
+            yield answer
+            continue
+        kind, found, expected, do = answer
+        raise kind(found, expected, do)
 
 
-def _run_ray(job: Job, numbers: list[int]) -> Iterator[dict]:
+def _answers(job: Job, numbers: list[int], workers: int) -> Iterator:
+    processes = min(workers, len(numbers))
+    # unlike multiprocessing's pool it notices that a process was ended, and does not wait for its answer for ever
+    with ProcessPoolExecutor(processes, get_context("spawn"), _leave_at_once) as pool:
+        try:
+            yield from pool.map(_run, [job] * len(numbers), numbers)
+        except BrokenProcessPool as error:
+            found = f"one of {processes} processes was ended from outside"
+            raise MissingPart(found, "memory for all", "Ask for fewer --workers; with --json it goes on.") from error
+
+
+def _answers_of_ray(job: Job, numbers: list[int]) -> Iterator:
     """Share the episodes out over a ray cluster (RAY_ADDRESS names it; without one, this machine)."""
     try:
         import ray
     except ImportError as error:
         raise missing_package("ray", "ray") from error
-    ray.init(ignore_reinit_error=True, log_to_driver=False)
-    run = ray.remote(_run_alone)
+    ray.init(ignore_reinit_error=True, log_to_driver=False, runtime_env={"env_vars": process_environment()})
+    run = ray.remote(_run)
     yield from (ray.get(case) for case in [run.remote(job, number) for number in numbers])
 
 
-def _run_alone(job: Job, number: int) -> dict:
-    if _MINE.get("job") != job:
-        _open(job)
-    return _run(number)
+def _leave_at_once() -> None:
+    """Let Ctrl-C, which reaches every process, end this one without a trace on the screen."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _run(job: Job, number: int):
+    """Return the case of a table, or (class, found, expected, do) of the MolmoActError that prevented it.
+
+    These errors take three arguments and keep one, so that they cannot travel between processes as they are.
+    """
+    try:
+        if _MINE.get("job") != job:
+            _open(job)
+        return run_one(job, _MINE["reasoner"], _MINE["world"], number)
+    except MolmoActError as error:
+        return type(error), error.found, error.expected, error.do
 
 
 def _open(job: Job) -> None:
@@ -65,41 +105,41 @@ def _open(job: Job) -> None:
     from ..reasoning.factory import Engine, open_reasoner
     from ..sim.world import World
 
-    _MINE.update(job=job, world=World(), reasoner=open_reasoner(job.checkpoint, resize, engine=Engine(job.backend)))
+    reasoner = open_reasoner(job.checkpoint, resize, engine=Engine(job.backend))
+    _MINE.update(job=job, world=_MINE.get("world") or World(), reasoner=reasoner)
 
 
-def _run(number: int) -> dict:
+def run_one(job: Job, reasoner, world, number: int) -> dict:
+    """Run one table; return its case with `category` and, where it failed, `pictures` as base64 JPEG."""
     from ..learning.rollout import run_episode
 
-    layout, sentence = question(number, _MINE["job"].pick)
+    layout, sentence = question(number, job.pick)
     started_s, seen = time.monotonic(), []
 
     def watch(step, frame, plan, objects, tip, width) -> None:
-        seen.append((step, frame.first_image, None if plan is None else plan.trace))
+        if job.pictures:
+            seen.append((frame.first_image, None if plan is None else plan.trace))
 
-    case = run_episode(_MINE["reasoner"], _MINE["world"], layout, sentence, watch=watch)
+    case = run_episode(reasoner, world, layout, sentence, watch=watch)
     case["wall_s"] = round(time.monotonic() - started_s, 2)
     case["plan_ms"] = [round(ms, 1) for ms in case["plan_ms"]]
     case["category"] = category(case)
-    if case["category"]:
-        case["pictures"] = _pictures(seen)
+    if case["category"] and seen:
+        case["pictures"] = [_picture(*moment) for moment in strip(seen, job.pictures)]
     return case
 
 
-def _pictures(seen: list) -> list[str]:
-    """Return all frames of an episode as base64 JPEG, small, with the trace that was followed drawn on."""
+def _picture(image, trace) -> str:
+    """Return what the model saw, small, with the trace that was followed at that moment drawn on."""
     from ..perception import raster
 
-    pictures = []
-    for _, image, trace in seen:
-        drawn = image.copy()
-        if trace is not None:
-            raster.polyline(drawn, trace.pixels(), _TRACE_RGB, width=1, dots=True)
-        pictures.append(encode_jpeg(raster.resize(drawn, _PICTURE)))
-    return pictures
+    drawn = image.copy()
+    if trace is not None:
+        raster.polyline(drawn, trace.pixels(), _TRACE_RGB, width=1, dots=True)
+    return encode_jpeg(raster.resize(drawn, _PICTURE))
 
 
-def strip(pictures: list[str]) -> list[str]:
-    """Return at most 8 of an episode's pictures, evenly in time, first and last among them."""
-    count = min(_STRIP, len(pictures))
-    return [pictures[round(i * (len(pictures) - 1) / max(count - 1, 1))] for i in range(count)]
+def strip(moments: list, most: int = STRIP) -> list:
+    """Return at most so many moments of an episode, evenly in time, first and last among them."""
+    count = min(most, len(moments))
+    return [moments[round(i * (len(moments) - 1) / max(count - 1, 1))] for i in range(count)]

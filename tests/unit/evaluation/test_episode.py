@@ -1,12 +1,16 @@
 """An episode, told by hand what happened."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from molmoact_ros.evaluation.episode import Episode, Limits, plan_ms
-from molmoact_ros.evaluation.observed import TableState, Verdicts
+from molmoact_ros.errors import MissingPart
+from molmoact_ros.evaluation.episode import Episode, Limits, go_home, plan_ms
+from molmoact_ros.evaluation.observed import SafetyView, TableState, Verdicts
+from molmoact_ros.sim.language import instruction, understand
+from molmoact_ros.sim.layout import AXES, sample_layout, table_number
 from molmoact_ros.types import ActionChunk, Command, DepthTokens, Plan, Refusal, Trace
 
 # Table 7: yellow ball, blue ball, red cube, purple cube.
@@ -73,6 +77,8 @@ def test_lasting_refusal_ends_it_and_a_plan_forgives_it():
     episode.take_plan(_plan())
     assert episode.over(Limits(refusal_s=-1.0)) == ""
     assert episode.refusals == {"object_not_in_sight": 1} and len(episode.plans) == 1
+    assert not episode.case(7, "timeout", Verdicts())["gave_up"]
+    assert episode.case(7, episode.refusal_detail, Verdicts())["gave_up"]
 
 
 def test_plans_of_another_instruction_do_not_count():
@@ -85,7 +91,50 @@ def test_an_absent_object_is_no_target():
     episode = Episode("pick up the green cube", _state(0.0))
     episode.take_truth(_state(1.0))
     case = episode.case(7, "refused", Verdicts())
-    assert episode.outcome is None and case["target"] == "" and not case["lifted"]
+    assert episode.outcome is None and case["target"] == "" and not case["lifted"] and not case["gave_up"]
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_table_is_judged_by_its_own_task(axis):
+    for seed in range(20_000, 20_020):
+        layout = sample_layout(table_number(seed, axis))
+        start = TableState(0, layout.number, np.zeros(7), np.zeros(7), (0.4, 0, 0.4), 0.08, {}, 1.0)
+        assert Episode(instruction(layout), start).task == layout.task == understand(instruction(layout), layout.items)
+
+
+class Cell:
+    """At home and at rest; the hand opens at the given look, if ever."""
+
+    def __init__(self, opens_at: int):
+        self._opens_at, self.looks, self.homes = opens_at, 0, 0
+
+    def truth(self):
+        self.looks += 1
+        width = 0.08 if self.looks >= self._opens_at else 0.04
+        return TableState(0, 7, np.zeros(7), np.zeros(7), (0.4, 0, 0.4), width, {}, 1.0)
+
+    def latest(self, topic):
+        return SimpleNamespace(space="hold")
+
+    def safety(self):
+        return SafetyView("ACTIVE", "", Verdicts())
+
+    def now_ns(self):
+        return 0
+
+    def home(self):
+        self.homes += 1
+
+    def wait_for(self, condition, timeout_s):
+        return any(condition() for _ in range(5))
+
+
+def test_home_is_reached_with_an_open_hand():
+    cell = Cell(opens_at=8)
+    go_home(cell, np.zeros(7), 1.0)
+    assert cell.homes == 2 and cell.looks == 8
+    with pytest.raises(MissingPart, match="open hand"):
+        go_home(Cell(opens_at=1000), np.zeros(7), 1.0)
 
 
 def test_ages_of_commands_that_move():

@@ -16,6 +16,7 @@ FAILED = {
         ({"success": True}, ""),
         ({"ended": "refused"}, "refused"),
         ({"plans": 0}, "refused"),
+        ({"ended": "object_not_in_sight: nothing red", "gave_up": True}, "refused"),
         ({"off_table": True}, "off_table"),
         ({"reached": False, "lifted": False}, "never_reached"),
         ({"reached": False, "lifted": False, "wrong_object": "red_can"}, "wrong_object"),

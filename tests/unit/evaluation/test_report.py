@@ -44,11 +44,13 @@ def test_suite_summary():
     assert summary["success_rate_in_distribution"] == 0.5 and "gap_in_distribution" not in summary
 
 
-def test_the_gap_of_an_axis_is_against_the_first():
+def test_the_gap_of_an_axis_is_against_tables_like_those_of_training():
     near = [{**CASE, "success": True}] * 3
     far = [{**CASE, "axis": "spatial", "success": i == 0} for i in range(4)]
     summary = suite_summary(near + far)
     assert summary["gap_spatial"] == pytest.approx(0.75) and summary["ci95_low_spatial"] < 0.25
+    assert suite_summary(far + near)["gap_spatial"] == pytest.approx(0.75)
+    assert not any(key.startswith("gap") for key in suite_summary(far + [{**CASE, "axis": "language"}]))
 
 
 def test_report_file_is_strict_json(tmp_path):

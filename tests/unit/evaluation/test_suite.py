@@ -6,6 +6,7 @@ import pytest
 
 from molmoact_ros.errors import ConfigError
 from molmoact_ros.evaluation import html_report, suite
+from molmoact_ros.evaluation.kept import Kept
 from molmoact_ros.evaluation.pictures import encode_jpeg
 from molmoact_ros.evaluation.report import suite_summary
 from molmoact_ros.evaluation.workers import question, strip
@@ -38,15 +39,45 @@ def test_the_pick_suite_asks_every_table_to_pick():
         assert question(number, pick=False)[0] == sample_layout(number)
 
 
-def test_an_interrupted_run_goes_on_with_the_same_settings_only(tmp_path, capsys):
-    first = suite.Kept(options("--json", str(tmp_path / "out.json")))
-    first.cases.append({"seed": 1})
-    first.save()
-    assert suite.Kept(options("--json", str(tmp_path / "out.json"))).cases == [{"seed": 1}]
-    assert "going on after 1" in capsys.readouterr().out
-    assert suite.Kept(options("--json", str(tmp_path / "out.json"), "--seed", "20005")).cases == []
+def test_an_interrupted_run_goes_on_with_the_same_settings_only(tmp_path):
+    report, settings = tmp_path / "runs" / "out.json", {"seed": 1, "files": {"a": "b"}, "tasks": None}
+    first = Kept(report, settings)
+    first.add({"seed": 1, "min_distance_m": float("inf")})
+    first.add({"seed": 2})
+    # as if the machine had stopped in the middle of a line
+    with report.with_name("out.json.partial").open("a") as file:
+        file.write('{"seed": 3, "inst')
+    second = Kept(report, settings)
+    assert [case["seed"] for case in second.cases] == [1, 2]
+    second.add({"seed": 3})
+    assert [case["seed"] for case in Kept(report, settings).cases] == [1, 2, 3]
+    assert Kept(report, {**settings, "seed": 2}).cases == []
     first.drop()
-    assert suite.Kept(options("--json", str(tmp_path / "out.json"))).cases == []
+    assert list(report.parent.iterdir()) == [] and Kept(report, settings).cases == []
+
+
+def test_without_a_report_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = Kept(None, {})
+    kept.add({"seed": 1})
+    kept.drop()
+    assert len(kept.cases) == 1 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (["--workers", "0"], "--workers 0"),
+        (["--workers", "many"], "--workers many"),
+        (["--episodes", "0"], "--episodes 0"),
+        (["--video"], "--video without --html"),
+        (["--video", "--html", "a.html", "--graph"], "--video with --graph"),
+        (["--tasks", "fold"], "--tasks fold"),
+    ],
+)
+def test_options_that_ask_for_nothing_are_refused(given, said):
+    with pytest.raises(ConfigError, match=said):
+        suite.main(options(*given))
 
 
 def test_a_strip_has_the_first_and_the_last_picture():
