@@ -2,11 +2,12 @@
 
 import os
 import signal
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Iterator
 
 from ..cell import process_environment
@@ -82,8 +83,14 @@ def _answers_of_ray(job: Job, numbers: list[int]) -> Iterator:
 
 
 def _leave_at_once() -> None:
-    """Let Ctrl-C, which reaches every process, end this one without a trace on the screen."""
+    """End this process quietly with Ctrl-C, which reaches every process, and whenever the one that started it ends."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent_process().join()
+    os._exit(1)
 
 
 def _run(job: Job, number: int):

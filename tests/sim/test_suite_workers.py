@@ -3,6 +3,7 @@
 import os
 import signal
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -47,7 +48,13 @@ def world():
     return World()
 
 
-@pytest.mark.parametrize("seed, axis", [(20_000 + i, axis) for i, axis in enumerate(AXES)])
+@pytest.fixture(autouse=True)
+def environment():
+    with mock.patch.dict(os.environ):
+        yield
+
+
+@pytest.mark.parametrize("seed, axis", [(20_005 + i, axis) for i, axis in enumerate(AXES)])
 def test_the_expert_does_each_task(world, seed, axis):
     number = table_number(seed, axis)
     case = run_one(Job("", pictures=8), Expert(world), world, number)
