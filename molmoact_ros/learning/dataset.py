@@ -110,7 +110,8 @@ def load_records(folder, visits: int = 0) -> tuple[Records, np.ndarray]:
 
     Returns the records and which of them (n,) are visits. MissingPart when there are no demonstrations.
     """
-    files = [f for f in sorted(Path(folder).glob("*-*.npz")) if not _later_visit(f, visits)]
+    whole = (f for f in sorted(Path(folder).glob("*-*.npz")) if ".partial" not in f.name)
+    files = [f for f in whole if not _later_visit(f, visits)]
     if not files:
         raise MissingPart(f"no demonstrations in '{folder}'", "files made by molmoact train", "Make them first.")
     parts, numbers, episode, rows = [], {}, [], []

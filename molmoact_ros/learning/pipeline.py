@@ -3,6 +3,7 @@
 import json
 import shutil
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Callable
 
@@ -102,7 +103,9 @@ class Pipeline:
         """Export what there is now, let it act, keep it if it is the best so far."""
         step, rounds = training.step, self._rounds()
         training.write(self.last)
-        export_graphs(self.last, resize)
+        # Exporting and acting change threads and kernels of a process: training must not depend on when it last looked.
+        with get_context("spawn").Pool(1) as pool:
+            pool.apply(_export, (str(self.last),))
         if step in rounds:
             _copy(self.last, self.run_folder / f"round{rounds.index(step)}")
         found = {"success_rate": 0.0}
@@ -130,6 +133,10 @@ class Pipeline:
         except ImportError:
             return None
         return SummaryWriter(self.run_folder / "tensorboard")
+
+
+def _export(folder: str) -> None:
+    export_graphs(folder, resize)
 
 
 def _copy(checkpoint: Path, target: Path) -> None:

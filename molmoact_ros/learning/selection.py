@@ -23,7 +23,10 @@ def choose_by(checkpoint, records: Records, episodes: int, processes: int) -> di
     cases = closed_loop(checkpoint, range(FIRST_CHOICE_SEED, FIRST_CHOICE_SEED + episodes), processes)
     tasks = sorted({case["task"] for case in cases})
     rates = {f"success_rate_{t}": _rate([c for c in cases if c["task"] == t]) for t in tasks}
-    return {"success_rate": _rate(cases), **rates, "trace_error": trace_error(checkpoint, records)}
+    asked = far_questions(records)
+    with get_context("spawn").Pool(1) as pool:
+        error = pool.apply(trace_error, (str(checkpoint), asked))
+    return {"success_rate": _rate(cases), **rates, "trace_error": error}
 
 
 def closed_loop(checkpoint, numbers, processes: int) -> list[dict]:
@@ -51,26 +54,33 @@ def _rate(cases: list[dict]) -> float:
     return float(np.mean([case["success"] for case in cases])) if cases else float("nan")
 
 
-def trace_error(checkpoint, records: Records, frames: int = TRACE_FRAMES) -> float:
-    """Return the mean distance of points [0..255] of traces that the model says by itself, far from its object.
+Question = tuple[np.ndarray, np.ndarray, str, np.ndarray]
+
+
+def far_questions(records: Records, count: int = TRACE_FRAMES) -> list[Question]:
+    """Return pictures and states far from their object, what was asked there, and the true traces (5, 2) in 0..255."""
+    rows = np.flatnonzero(records.far[:, 0] & (records.trace_length[:, 0] > 0))
+    rows = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    said = [records.instructions[records.instruction[row, 0]] for row in rows]
+    shown = zip(records.image[rows], records.state[rows], said, records.trace[rows, 0].astype(float))
+    return list(shown)
+
+
+def trace_error(checkpoint, asked: list[Question]) -> float:
+    """Return the mean distance of points [0..255] of traces that the model says by itself from the true ones.
 
     Teacher-forced losses look well long before a model looks at the picture; this does not.
     """
-    rows = np.flatnonzero(records.far[:, 0] & (records.trace_length[:, 0] > 0))
-    rows = rows[np.linspace(0, len(rows) - 1, min(frames, len(rows))).astype(int)]
     reasoner, errors = open_reasoner(checkpoint, resize), []
-    for row in rows:
+    for image, state, text, true in asked:
         reasoner.forget()
-        answer = reasoner.plan(frame_of(records, row), records.instructions[records.instruction[row, 0]])
-        true = records.trace[row, 0].astype(float)
+        answer = reasoner.plan(frame_of(image, state), text)
         said = answer.trace.points if isinstance(answer, Plan) else np.full_like(true, 128.0)
         errors.append(np.linalg.norm(said - true, axis=1).mean())
     return float(np.mean(errors)) if errors else float("nan")
 
 
-def frame_of(records: Records, row: int) -> Frame:
-    """Return a recorded picture and state as a frame; what was not recorded is zero."""
-    state = records.state[row]
+def frame_of(image: np.ndarray, state: np.ndarray) -> Frame:
+    """Return a recorded picture (h, w, 3) and state (7,) as a frame; what was not recorded is zero."""
     robot = RobotState(0, np.zeros(7), np.zeros(7), pose_of(state), float(state[6]))
-    image = records.image[row]
     return Frame(0, {"front": image}, np.zeros(image.shape[:2], np.float32), np.eye(3), np.eye(4), robot)

@@ -13,7 +13,7 @@ import torch
 from ..errors import InvalidData, MissingPart
 from ..model.config import embedded
 from ..model.network import MolmoActNetwork
-from ..sim.language import paraphrase
+from ..sim.language import WORDS, paraphrase
 from .checkpoint import save
 from .objective import loss
 from .records import Records
@@ -129,7 +129,9 @@ class Training:
 
     def run(self, records: Records, until: int, watch: Callable[["Training", dict], None], weights=None) -> bool:
         """Train to step `until`; `watch(training, parts)` sees every step. False when it was told to stop before."""
-        sampler = Sampler(records, self.network.config, self.config.seed, weights, paraphrase, self.spelling)
+        # only the tabletop's sentences have other words for the same, and only its models know them
+        others = {"paraphrase": paraphrase} if self.spelling.words == WORDS else {}
+        sampler = Sampler(records, self.network.config, self.config.seed, weights, spelling=self.spelling, **others)
         self.network.train()
         # a model that acts in between is run on one thread
         torch.set_num_threads(self.config.threads)

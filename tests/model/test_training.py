@@ -190,7 +190,9 @@ def test_models_to_compare_leave_sections_out_and_no_arm_is_moved_by_them(record
         # Nothing is skipped: the model never sees depth positions.
         assert torch.equal(batch.positions[0], torch.arange(batch.ids.shape[1]))
     save(network, tmp_path / "model", spelling)
-    plan = open_reasoner(tmp_path / "model", resize).plan(frame_of(records, 0), "pick up the red cube")
+    plan = open_reasoner(tmp_path / "model", resize).plan(
+        frame_of(records.image[0], records.state[0]), "pick up the red cube"
+    )
     assert isinstance(plan, Plan) or plan.name == "object_not_in_sight"
     _, checks = examine(tmp_path / "model", Station(FR3))
     assert "no arm moves" in str(first_refusal(checks))
