@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", default="runs/embedded", help="folder for the checkpoint; OUTPUT.run holds the state"
     )
     model.add_argument(
-        "--data", help="folder for the demonstrations, kept and resumed; default: OUTPUT.run's neighbour"
+        "--data", help="folder for the demonstrations, kept and resumed; default: OUTPUT.data"
     )
     model.add_argument("--resume", action="store_true", help="go on with an interrupted training")
     model.add_argument("--processes", type=int, default=os.cpu_count(), help="processes that make demonstrations")

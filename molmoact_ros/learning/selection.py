@@ -10,7 +10,7 @@ from ..sim.language import instruction
 from ..sim.layout import FIRST_TEST_SEED, sample_layout
 from ..types import Frame, Plan, RobotState
 from .records import Records
-from .rollout import run_episode
+from .rollout import mean_success, run_episode
 from .spelling import pose_of
 
 # Training uses the seeds below, evaluation those from FIRST_TEST_SEED on.
@@ -22,11 +22,11 @@ def choose_by(checkpoint, records: Records, episodes: int, processes: int) -> di
     """Return success rates (all and per task) of closed-loop episodes and the error of free-running traces (0..255)."""
     cases = closed_loop(checkpoint, range(FIRST_CHOICE_SEED, FIRST_CHOICE_SEED + episodes), processes)
     tasks = sorted({case["task"] for case in cases})
-    rates = {f"success_rate_{t}": _rate([c for c in cases if c["task"] == t]) for t in tasks}
+    rates = {f"success_rate_{t}": mean_success([c for c in cases if c["task"] == t]) for t in tasks}
     asked = far_questions(records)
     with get_context("spawn").Pool(1) as pool:
         error = pool.apply(trace_error, (str(checkpoint), asked))
-    return {"success_rate": _rate(cases), **rates, "trace_error": error}
+    return {"success_rate": mean_success(cases), **rates, "trace_error": error}
 
 
 def closed_loop(checkpoint, numbers, processes: int) -> list[dict]:
@@ -48,10 +48,6 @@ def _episodes(checkpoint: str, numbers: list[int]) -> list[dict]:
         cases.append(run_episode(reasoner, world, layout, instruction(layout)))
     world.renderer.close()
     return cases
-
-
-def _rate(cases: list[dict]) -> float:
-    return float(np.mean([case["success"] for case in cases])) if cases else float("nan")
 
 
 Question = tuple[np.ndarray, np.ndarray, str, np.ndarray]

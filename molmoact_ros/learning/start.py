@@ -1,13 +1,13 @@
 """Begin a training with the weights of another embedded model, whose words and tokens may lie elsewhere."""
 
-import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
 from ..errors import InvalidData, MissingPart
-from ..model.config import NetworkConfig, TokenLayout
+from ..model.config import TokenLayout
+from ..model.config_file import network_config
 from ..model.network import MolmoActNetwork
 
 _TABLES = ("model.transformer.wte.embedding", "lm_head.weight")
@@ -22,7 +22,7 @@ def begin_with(network: MolmoActNetwork, checkpoint) -> int:
     folder = Path(checkpoint)
     if not (folder / "model.safetensors").is_file():
         raise MissingPart(f"no weights in '{folder}'", "model.safetensors", "Name an embedded model to begin with.")
-    source = NetworkConfig.from_dict(json.loads((folder / "config.json").read_text()))
+    source = network_config(folder)
     if source.tokens is None or source.conv != network.config.conv:
         raise InvalidData(f"'{folder}' with another vision tower", "that of this training", "Name another model.")
     weights = load_file(folder / "model.safetensors")
