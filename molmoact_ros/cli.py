@@ -23,6 +23,10 @@ TOOLS = {
     "parity": ("evaluation.parity.cli", "compare the model's code with golden data of the reference implementation"),
     "train": ("learning.cli", "train the models that the simulated cell ships with"),
     "dataset": ("learning.dataset_cli", "action-reasoning data in LeRobot format: export, convert, check, info"),
+    "ablation": (
+        "evaluation.ablation",
+        "train and compare models without depth, trace or both, with other eyes and frames",
+    ),
     "params": ("parameter_table", "print every option of every node: default, unit, range"),
 }
 

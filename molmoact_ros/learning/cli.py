@@ -19,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--output", default="runs/embedded", help="folder for the checkpoint; OUTPUT.run holds the state"
     )
-    model.add_argument(
-        "--data", help="folder for the demonstrations, kept and resumed; default: OUTPUT.data"
-    )
+    model.add_argument("--data", help="folder for the demonstrations, kept and resumed; default: OUTPUT.data")
     model.add_argument("--resume", action="store_true", help="go on with an interrupted training")
     model.add_argument("--processes", type=int, default=os.cpu_count(), help="processes that make demonstrations")
     model.add_argument("--threads", type=int, help="CPU threads of the training, instead of the recipe's")

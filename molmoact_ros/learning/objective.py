@@ -77,11 +77,12 @@ def pointing_losses(maps, points) -> dict:
 def loss(network: MolmoActNetwork, batch: Batch) -> tuple[torch.Tensor, dict]:
     """Return the weighted loss and its parts for one batch, teacher-forced."""
     tokens, head = network.config.tokens, batch.prompt_length
-    prompt, maps = network.embed_prompt(Prompt(batch.ids[:, :head], batch.images))
+    prompt, maps = network.embed_prompt(Prompt(batch.ids[:, :head], batch.images, batch.pooled_index))
     answer = network.embed(batch.ids[:, head:-1])
     hidden = network.decode(torch.cat([prompt, answer], dim=1), batch.positions[:, :-1])
     logits = network.logits(hidden[:, head - 1 :]).flatten(0, 1)
     parts = number_losses(logits.float(), batch.ids[:, head:].flatten(), tokens)
-    parts |= pointing_losses(maps.float(), batch.points)
+    if maps is not None:
+        parts |= pointing_losses(maps.float(), batch.points)
     total = sum(WEIGHTS[name] * value for name, value in parts.items())
     return total, {name: value.item() for name, value in parts.items()}

@@ -41,7 +41,7 @@ class Pipeline:
         if not resume and self.run_folder.exists():
             shutil.rmtree(self.run_folder)
         training = Training(self.run_folder, self.config, self._source())
-        if resume and (self.run_folder / STATE).is_file():
+        if resume and self.begun:
             training.resume()
         log = Log(self.config, self.say, self._writer())
         for stop in self.stops():
@@ -55,6 +55,11 @@ class Pipeline:
             self._choose(training, records)
         self.say(f"chosen: {self.output}, as of step {self._best()['step']}")
         return True
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a state to go on from."""
+        return (self.run_folder / STATE).is_file()
 
     def _source(self) -> Spelling:
         """Make or read the data; return how they are to be spelled."""

@@ -6,7 +6,8 @@ from typing import Callable
 import numpy as np
 import torch
 
-from ..model.config import NetworkConfig
+from ..model.config import VIT_POOLING, NetworkConfig
+from ..model.tiling import whole_picture
 from ..perception import raster
 from ..reasoning.vocabulary import answer_ids, depth_ids, prompt_ids, prompt_length
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
@@ -27,13 +28,17 @@ _TRACE_TOKENS = 2 * MAX_TRACE_POINTS + 2
 
 @dataclass
 class Batch:
-    """One training batch of one kind; `positions` skip the sections that this kind of answer leaves out."""
+    """One training batch of one kind; `positions` skip the sections that this kind of answer leaves out.
+
+    images and pooled_index: as in network.Prompt.
+    """
 
     ids: torch.Tensor
     positions: torch.Tensor
     images: torch.Tensor
     points: torch.Tensor
     prompt_length: int
+    pooled_index: torch.Tensor | None = None
 
 
 def image_tensor(image) -> torch.Tensor:
@@ -94,15 +99,26 @@ class Sampler:
         images = self.records.image[rows]
         if kind == ANNOTATED:
             images = np.stack([self._annotate(rng, *one) for one in zip(images, rows, label)])
+        seen, index = self._looked_at(disturb_pictures(image_tensor(images), generator))
         return Batch(
             torch.from_numpy(padded), torch.from_numpy(self._positions(longest, kind))[None].expand(size, -1),
-            disturb_pictures(image_tensor(images), generator), torch.from_numpy(self.records.points[rows, label]),
-            prompt_length(self.layout, self.config.conv.tokens),
+            seen, torch.from_numpy(self.records.points[rows, label]),
+            prompt_length(self.layout, self.config.image_tokens), index,
         )  # fmt: skip
+
+    def _looked_at(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return pictures (b, 3, h, w) as the vision tower takes them; see network.Prompt."""
+        vit = self.config.vit
+        if vit is None:
+            return pictures, None
+        whole = pictures.permute(0, 2, 3, 1).numpy()
+        patches, index = whole_picture(whole, vit.patch_size, (VIT_POOLING, VIT_POOLING))
+        crops = torch.from_numpy(np.ascontiguousarray(patches))[:, None]
+        return crops, torch.from_numpy(index)[None].expand(len(crops), -1, -1)
 
     def _positions(self, length: int, kind: str) -> np.ndarray:
         """Number the tokens so that the same section stands at the same positions in every kind."""
-        head = prompt_length(self.layout, self.config.conv.tokens)
+        head = prompt_length(self.layout, self.config.image_tokens)
         sections = self._spelling.sections
         skipped = (self.layout.depth_count + 2) * ("depth" in sections and kind != WITH_DEPTH)
         skipped += _TRACE_TOKENS * ("trace" in sections and kind == ANNOTATED)
@@ -122,7 +138,7 @@ class Sampler:
         text = self._paraphrase(records.instructions[records.instruction[row, said]], rng)
         state = records.state[row, STATE_DIMS] + rng.normal(0, 1, 4) * STATE_NOISE
         spelled = self._spelling.state.encode(state)
-        head = prompt_ids(layout, self.config.conv.tokens, text, spelled, kind == ANNOTATED)
+        head = prompt_ids(layout, self.config.image_tokens, text, spelled, kind == ANNOTATED)
         trace = records.trace[row, label, : records.trace_length[row, label]]
         bins = self._spelling.bins(records.chunk[row, label], records.state[row])
         answer = answer_ids(layout, trace, bins)

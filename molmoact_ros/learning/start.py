@@ -23,7 +23,7 @@ def begin_with(network: MolmoActNetwork, checkpoint) -> int:
     if not (folder / "model.safetensors").is_file():
         raise MissingPart(f"no weights in '{folder}'", "model.safetensors", "Name an embedded model to begin with.")
     source = network_config(folder)
-    if source.tokens is None or source.conv != network.config.conv:
+    if source.tokens is None or (source.conv, source.vit) != (network.config.conv, network.config.vit):
         raise InvalidData(f"'{folder}' with another vision tower", "that of this training", "Name another model.")
     weights = load_file(folder / "model.safetensors")
     new, old = zip(*_same(network.config.tokens, source.tokens))

@@ -30,6 +30,8 @@ def initialise(network: MolmoActNetwork) -> None:
     decoder = network.model.transformer
     for table in (decoder.wte.embedding, decoder.wpe):
         torch.nn.init.normal_(table, std=0.1)
+    if network.config.vit:
+        torch.nn.init.normal_(network.model.vision_backbone.image_vit.positional_embedding, std=0.02)
     for block in decoder.blocks:
         torch.nn.init.zeros_(block.self_attn.attn_out.weight)
         torch.nn.init.zeros_(block.mlp.ff_out.weight)
@@ -37,8 +39,11 @@ def initialise(network: MolmoActNetwork) -> None:
 
 
 def optimizers(network: MolmoActNetwork, config: TrainingConfig) -> list:
-    """Split the parameters: two-dimensional weights of the decoder's blocks to Muon, everything else to AdamW."""
-    matrices = [p for p in network.model.transformer.blocks.parameters() if p.ndim == 2]
+    """Split the parameters: two-dimensional weights of transformer blocks to Muon, everything else to AdamW."""
+    blocks = [network.model.transformer.blocks]
+    if network.config.vit:
+        blocks.append(network.model.vision_backbone.image_vit.transformer)
+    matrices = [p for block in blocks for p in block.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
     rest = [p for p in network.parameters() if id(p) not in chosen]
     return [
@@ -72,13 +77,15 @@ class Training:
         if config.device == "cuda" and not torch.cuda.is_available():
             raise MissingPart("no GPU that torch can use", "CUDA", "Set device: cpu, or install torch for CUDA.")
         self.device = torch.device("cuda" if cuda else "cpu")
+        self.half = config.dtype == "bfloat16" or config.dtype == "auto" and cuda
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        network = MolmoActNetwork(embedded(spelling.words, spelling.image_size))
+        network = MolmoActNetwork(embedded(spelling.words, spelling.image_size, config.tower))
         initialise(network)
         if config.start:
             begin_with(network, config.start)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        layout = torch.channels_last if network.config.conv else torch.preserve_format
+        self.network = network.to(self.device, memory_format=layout)
         self.optimisers = optimizers(self.network, config)
 
     def resume(self) -> None:
@@ -116,7 +123,7 @@ class Training:
         factor = rate_factor(self.step / self.config.steps, self.config)
         for optimiser, rate in zip(self.optimisers, (self.config.muon_rate, self.config.adam_rate)):
             optimiser.param_groups[0]["lr"] = rate * factor
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             total, parts = loss(self.network, _to(batch, self.device))
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
@@ -135,7 +142,7 @@ class Training:
         self.network.train()
         # a model that acts in between is run on one thread
         torch.set_num_threads(self.config.threads)
-        with _politely() as told:
+        with _politely() as told, _reproducibly(self.device):
             while self.step < until and not told:
                 batch = sampler.draw(self.step, self.config.batch, kind_of(self.step, self.config))
                 watch(self, self.one_step(batch))
@@ -146,7 +153,8 @@ class Training:
 
 def _to(batch: Batch, device) -> Batch:
     moved = {k: v.to(device) for k, v in vars(batch).items() if isinstance(v, torch.Tensor)}
-    moved["images"] = moved["images"].contiguous(memory_format=torch.channels_last)
+    if batch.pooled_index is None:
+        moved["images"] = moved["images"].contiguous(memory_format=torch.channels_last)
     return Batch(**moved, prompt_length=batch.prompt_length)
 
 
@@ -160,6 +168,20 @@ def _politely():
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _reproducibly(device):
+    """Let several threads add up in one order; without it the last bits differ from process to process."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+    # some kernels for GPUs have no such variant
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.utils.deterministic.fill_uninitialized_memory = before[1]
 
 
 class Log:

@@ -21,6 +21,9 @@ class TrainingConfig:
     start: str = option("", "embedded model to begin with; empty: from nothing")
     action_frame: str = option("absolute_base", "what rows are measured from (tabletop)", choices=FRAMES)
     sections: tuple[str, ...] = option(SECTIONS, "what an answer has; fewer only to compare (tabletop)")
+    tower: str = option(
+        "conv", "vision: the convolutional tower, or a small ViT of the published kind", choices=("conv", "vit")
+    )
     seed: int = option(0, "of weights and batches", low=0, high=2**31 - 1)
     episodes: int = option(700, "scripted episodes", low=0, high=100_000)
     snapshots: int = option(45_000, "single frames, each of a fresh table", low=0, high=1_000_000)
@@ -46,6 +49,9 @@ class TrainingConfig:
     )
     threads: int = option(2, "CPU threads", low=1, high=256)
     device: str = option("auto", "auto: a GPU if there is one", choices=("auto", "cpu", "cuda"))
+    dtype: str = option(
+        "auto", "of the arithmetic; auto: bfloat16 on a GPU, float32 on a CPU", choices=("auto", "float32", "bfloat16")
+    )
     log_every: int = option(100, "steps between lines of the log", low=1, high=100_000)
     save_every: int = option(500, "steps between saved states", low=1, high=100_000)
     evaluate_every: int = option(

@@ -10,6 +10,11 @@ from typing import get_args, get_origin
 from ..errors import InvalidData
 
 
+# Patches along a side of what one image token pools (spec section 2.3).
+VIT_POOLING = 2
+_SMALL_PATCH = 10
+
+
 @dataclass(frozen=True)
 class DecoderConfig:
     """The language model (spec section 1.2). `learned_positions` > 0 adds a learned position table (embedded model)."""
@@ -32,7 +37,11 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class VitConfig:
-    """The SigLIP- or CLIP-type vision transformer and its connector (spec sections 1.2, 1.3)."""
+    """The SigLIP- or CLIP-type vision transformer and its connector (spec sections 1.2, 1.3).
+
+    picture: (width, height) px of the one picture, cut into whole patches, that an embedded model looks at; empty:
+    square crops as the published image processor makes them.
+    """
 
     hidden_size: int
     intermediate_size: int
@@ -53,6 +62,7 @@ class VitConfig:
     use_cls_token: bool = False
     patch_bias: bool = True
     pre_layernorm: bool = False
+    picture: tuple[int, ...] = ()
 
     @property
     def taps(self) -> tuple[int, ...]:
@@ -134,6 +144,8 @@ class NetworkConfig:
     def __post_init__(self):
         if (self.vit is None) == (self.conv is None):
             raise InvalidData("a config with two vision towers or none", "either 'vit' or 'conv'", "Fix config.json.")
+        if self.tokens and self.picture is None:
+            raise InvalidData("an embedded model without the size of its picture", "vit.picture", "Fix config.json.")
         if self.tokens and self.tokens.size != self.decoder.vocab_size:
             found = f"tokens for {self.tokens.size} ids with vocab_size {self.decoder.vocab_size}"
             raise InvalidData(found, "as many", "Fix config.json.")
@@ -145,6 +157,16 @@ class NetworkConfig:
     def image_token(self) -> int | None:
         """Id of the token whose embedding the image features are added to."""
         return self.tokens.im_patch if self.tokens else self.image_patch_id
+
+    @property
+    def picture(self) -> tuple[int, int] | None:
+        """Size (width, height) px of the one picture that an embedded model looks at, None for a published one."""
+        return self.conv.image_size if self.conv else self.vit.picture or None
+
+    @property
+    def image_tokens(self) -> int:
+        """Number of image tokens of an embedded model."""
+        return self.conv.tokens if self.conv else self.vit.num_positions // VIT_POOLING**2
 
     def to_dict(self) -> dict:
         """Return plain JSON data; the inverse of from_dict."""
@@ -210,10 +232,24 @@ def molmoact_7b_d() -> NetworkConfig:
     return NetworkConfig(decoder, vit=vit, image_patch_id=152066)
 
 
-def embedded(words: tuple[str, ...], image_size: tuple[int, int] = (160, 120)) -> NetworkConfig:
-    """Return the embedded model of the simulated cell, about 1.6 million parameters, for these instruction words."""
+def embedded(words: tuple[str, ...], image_size: tuple[int, int] = (160, 120), tower: str = "conv") -> NetworkConfig:
+    """Return the embedded model of the simulated cell, about 1.6 million parameters, for these instruction words.
+
+    tower: conv, or the published kind of ViT of about the same size.
+    """
     tokens = TokenLayout(words)
     decoder = DecoderConfig(
         128, 4, 4, 2, 32, 352, tokens.size, 0, layer_norm_eps=1e-6, rope_theta=1e4, learned_positions=224
     )
-    return NetworkConfig(decoder, conv=ConvTowerConfig(image_size=image_size), tokens=tokens)
+    if tower == "conv":
+        return NetworkConfig(decoder, conv=ConvTowerConfig(image_size=image_size), tokens=tokens)
+    return NetworkConfig(decoder, vit=small_vit(image_size), tokens=tokens)
+
+
+def small_vit(image_size: tuple[int, int]) -> VitConfig:
+    """Return a ViT of about half a million parameters for one picture (w, h) px. InvalidData for another proportion."""
+    if any(size % (_SMALL_PATCH * VIT_POOLING) for size in image_size):
+        found = f"a picture of {image_size} px for the ViT"
+        raise InvalidData(found, f"sides that {_SMALL_PATCH * VIT_POOLING} divides", "Use the convolutional tower.")
+    patches = image_size[0] * image_size[1] // _SMALL_PATCH**2
+    return VitConfig(96, 288, 4, 4, 4, 24, _SMALL_PATCH, patches, (-1,), 96, 4, 4, 24, 256, picture=image_size)

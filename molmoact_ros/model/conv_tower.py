@@ -100,11 +100,12 @@ class ConvTower(nn.Module):
         return torch.cat([self.grid(grid), self._keypoints(maps, fine)], dim=1), maps
 
     def _keypoints(self, maps, fine):
+        # positions are computed in fp32
+        maps = maps.float()
         points = soft_argmax(maps)
         flat = maps.flatten(2)
         sure = torch.stack([flat.logsumexp(-1), flat.amax(-1)], dim=-1) / 10
         local = F.grid_sample(fine, (points[:, :, None] * 2 - 1).to(fine.dtype), align_corners=False)[..., 0].transpose(
             1, 2
         )
-        # positions are computed in fp32
         return self.keypoint(torch.cat([fourier(points).to(fine.dtype), sure, local], dim=-1))

@@ -82,6 +82,16 @@ def patchify(crops: np.ndarray, patch_px: int) -> np.ndarray:
     return split.transpose(0, 1, 3, 2, 4, 5).reshape(count, -1, patch_px * patch_px * channels)
 
 
+def whole_picture(pictures: np.ndarray, patch_px: int, pooling: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Cut pictures (T, H, W, C) that are seen once and whole, as embedded models do, into patches.
+
+    Returns patches (T, N, patch_px * patch_px * C) and what each image token pools, (P, pooled patches).
+    """
+    rows, columns = (side // patch_px for side in pictures.shape[1:3])
+    grid = pooled_grid(np.arange(rows * columns).reshape(rows, columns), pooling)
+    return patchify(pictures, patch_px), grid.reshape(-1, grid.shape[-1]).astype(np.int64)
+
+
 def owned_patches(tiling: tuple[int, int], geometry: CropGeometry) -> np.ndarray:
     """Return for every patch of the enlarged image (R, C) the index of the crop patch that stands for it.
 

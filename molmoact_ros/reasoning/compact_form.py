@@ -4,6 +4,8 @@ from typing import Callable, Mapping
 
 import numpy as np
 
+from ..model.config import VIT_POOLING
+from ..model.tiling import whole_picture
 from ..runtime.compact_grammar import NOTHING, compact_grammar
 from ..runtime.contract import Question
 from ..runtime.decode import Answer
@@ -37,8 +39,12 @@ class CompactForm:
         if not np.all(np.isfinite(state)):
             return Malformed("robot_state_not_finite", "the robot's state has a NaN")
         spelled = self.manifest.state_codec.encode(state)
-        ids = prompt_ids(self.config.tokens, self.config.conv.tokens, instruction, spelled)
-        return Question(ids, self._prepare(frame.first_image, self.manifest.image_size))
+        ids = prompt_ids(self.config.tokens, self.config.image_tokens, instruction, spelled)
+        picture, vit = self._prepare(frame.first_image, self.manifest.image_size), self.config.vit
+        if vit is None:
+            return Question(ids, picture)
+        values = picture[None].astype(np.float32) / np.float32(127.5) - np.float32(1)
+        return Question(ids, *whole_picture(values, vit.patch_size, (VIT_POOLING, VIT_POOLING)))
 
     def read(self, answer: Answer, instruction: str) -> ParsedAnswer | Malformed:
         """Return the parts of an answer, or why it has none."""

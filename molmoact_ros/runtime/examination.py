@@ -22,10 +22,10 @@ def examine_weights(folder, image_size: tuple[int, int] | None = None, backend: 
             from ..model.pickles import load_tensors
 
             load_tensors(path)
-    conv = network_config(folder).conv
-    if (conv.image_size if conv else None) != image_size:
+    picture = network_config(folder).picture
+    if picture != image_size:
         found = f"pictures of size {image_size or 'None'} for the network in '{folder}'"
-        raise InvalidData(found, f"{conv.image_size if conv else 'a published network'}", "Correct the manifest.")
+        raise InvalidData(found, f"{picture or 'a published network'}", "Correct the manifest.")
     chosen = choose_backend(folder, backend)
     if chosen == "torch":
         from ..model.loading import check_headers

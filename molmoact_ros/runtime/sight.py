@@ -61,7 +61,7 @@ class Sight:
     def _parts(self, question: Question) -> list[np.ndarray]:
         """Return everything that the features follow from; the convolutional tower is steered by the words."""
         tokens = self._config.tokens
-        if tokens is None:
+        if tokens is None or self._config.conv is None:
             return [question.images, question.pooled_index]
         first = 1 + self._config.conv.tokens
         return [question.images, question.ids[:1], question.ids[first : first + tokens.max_words]]

@@ -11,17 +11,29 @@ import torch
 from molmoact_ros.errors import InvalidData, MissingPart
 from molmoact_ros.learning import train
 from molmoact_ros.learning.objective import loss, pointing_losses
-from molmoact_ros.learning.samples import ANNOTATED, REASONING, TRACE_RGB, WITH_DEPTH, Sampler, draw_trace
+from molmoact_ros.learning.samples import (
+    ANNOTATED,
+    REASONING,
+    TRACE_RGB,
+    WITH_DEPTH,
+    Sampler,
+    draw_trace,
+    image_tensor,
+)
+from molmoact_ros.learning.selection import frame_of
 from molmoact_ros.learning.train import STATE, Training, kind_of, rate_factor
 from molmoact_ros.learning.training_config import TrainingConfig
 from molmoact_ros.model.config import embedded
 from molmoact_ros.model.network import MolmoActNetwork
+from molmoact_ros.perception.raster import resize
+from molmoact_ros.reasoning.factory import open_form, open_reasoner
+from molmoact_ros.reasoning.manifest import load_manifest
 from molmoact_ros.reasoning.vocabulary import prompt_length
 from molmoact_ros.sim.language import WORDS
 from tests.few_records import few_records
 
 CONFIG = embedded(WORDS)
-HEAD = prompt_length(CONFIG.tokens, CONFIG.conv.tokens)
+HEAD = prompt_length(CONFIG.tokens, CONFIG.image_tokens)
 KINDS = (REASONING, WITH_DEPTH, ANNOTATED)
 
 
@@ -71,6 +83,33 @@ def test_what_is_not_in_sight_teaches_neither_pointing_nor_acting(records):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_vit_reads_patches_and_learns_without_pointing(records, kind):
+    config = embedded(WORDS, tower="vit")
+    torch.manual_seed(0)
+    network = MolmoActNetwork(config)
+    train.initialise(network)
+    batch = Sampler(records, config, 0).draw(0, 4, kind)
+    shapes = (4, 1, 192, 300), (4, 48, 4)
+    assert (batch.images.shape, batch.pooled_index.shape) == shapes and config.image_tokens == 48
+    total, parts = loss(network, batch)
+    total.backward()
+    assert not {"map", "point"} & set(parts) and np.isfinite(list(parts.values())).all()
+    assert network.model.vision_backbone.image_vit.patch_embedding.weight.grad.abs().sum() > 0
+
+
+def test_a_vit_sees_the_same_in_training_and_in_the_cell(records, tmp_path):
+    training = Training(tmp_path / "run", _config(tower="vit"))
+    training.write(tmp_path / "vit")
+    form, frame = open_form(load_manifest(tmp_path / "vit"), resize), frame_of(records.image[0], records.state[0])
+    asked = form.question(frame, "pick up the red cube")
+    crops, index = Sampler(records, training.network.config, 0)._looked_at(image_tensor(records.image[:1]))
+    np.testing.assert_allclose(asked.images, crops[0], atol=1e-6)
+    np.testing.assert_array_equal(asked.pooled_index, index[0])
+    answer = open_reasoner(tmp_path / "vit", resize).plan(frame, "pick up the red cube")
+    assert answer.chunk.actions.shape == (8, 7) and answer.costs["vision"].passes == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_finite_loss_with_gradients_everywhere_it_should(records, kind):
     torch.manual_seed(0)
     network = MolmoActNetwork(CONFIG)
@@ -88,9 +127,12 @@ def test_the_words_are_read_in_their_order():
     network = MolmoActNetwork(CONFIG)
     train.initialise(network)
     sentences = ("put the red cube on the blue cube", "put the blue cube on the red cube")
-    from molmoact_ros.reasoning.vocabulary import prompt_ids
+    from molmoact_ros.perception.raster import resize
+from molmoact_ros.reasoning.factory import open_form, open_reasoner
+from molmoact_ros.reasoning.manifest import load_manifest
+from molmoact_ros.reasoning.vocabulary import prompt_ids
 
-    ids = torch.from_numpy(np.stack([prompt_ids(CONFIG.tokens, CONFIG.conv.tokens, s, [0] * 4) for s in sentences]))
+    ids = torch.from_numpy(np.stack([prompt_ids(CONFIG.tokens, CONFIG.image_tokens, s, [0] * 4) for s in sentences]))
     read = network._instruction(ids, network.embed(ids))
     assert (read[0] - read[1]).abs().max() > 1e-3
 
@@ -106,6 +148,12 @@ def test_depth_comes_late_and_drawn_traces_now_and_then():
     kinds = [kind_of(step, config) for step in range(1000)]
     assert WITH_DEPTH not in kinds[:500] and 150 < kinds[500:].count(WITH_DEPTH) < 250
     assert 150 < kinds.count(ANNOTATED) < 250
+
+
+def test_half_the_digits_give_nearly_the_same_loss(records):
+    batch = Sampler(records, CONFIG, 0).draw(0, 8, WITH_DEPTH)
+    exact, half = (Training("unused", _config(dtype=dtype)).one_step(batch) for dtype in ("float32", "bfloat16"))
+    assert exact != half and all(half[name] == pytest.approx(exact[name], rel=0.02) for name in exact)
 
 
 def _config(**changes):

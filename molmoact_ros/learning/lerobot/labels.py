@@ -119,4 +119,3 @@ def order_fault(tips, fps: float) -> str:
         frame = int(once.argmax())
         return f"the tip moves at {fastest:.1f} m/s after frame {frame}: frames are missing or out of order"
     return ""
-
