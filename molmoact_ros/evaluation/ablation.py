@@ -99,7 +99,7 @@ def _evaluate(output: Path, name: str, config: TrainingConfig, options) -> dict:
 def table(cases: dict[str, list[dict]]) -> list[str]:
     """Return a Markdown table: success of each variant with 95 % interval, per task, and case by case against `whole`.
 
-    Won and lost: tables of the suite that only the variant, or only the whole model, did. With as many of both they are alike.
+    Won and lost: cases that only the variant, or only the whole model, did. With as many of both they are alike.
     """
     tasks = sorted({case["task"] for group in cases.values() for case in group})
     head = ["variant", "success", "95 % interval", *tasks, "won / lost against whole", "plan p50 [ms]"]

@@ -28,7 +28,7 @@ from molmoact_ros.model.network import MolmoActNetwork
 from molmoact_ros.perception.raster import resize
 from molmoact_ros.reasoning.factory import open_form, open_reasoner
 from molmoact_ros.reasoning.manifest import load_manifest
-from molmoact_ros.reasoning.vocabulary import prompt_length
+from molmoact_ros.reasoning.vocabulary import prompt_ids, prompt_length
 from molmoact_ros.sim.language import WORDS
 from tests.few_records import few_records
 
@@ -127,11 +127,6 @@ def test_the_words_are_read_in_their_order():
     network = MolmoActNetwork(CONFIG)
     train.initialise(network)
     sentences = ("put the red cube on the blue cube", "put the blue cube on the red cube")
-    from molmoact_ros.perception.raster import resize
-from molmoact_ros.reasoning.factory import open_form, open_reasoner
-from molmoact_ros.reasoning.manifest import load_manifest
-from molmoact_ros.reasoning.vocabulary import prompt_ids
-
     ids = torch.from_numpy(np.stack([prompt_ids(CONFIG.tokens, CONFIG.image_tokens, s, [0] * 4) for s in sentences]))
     read = network._instruction(ids, network.embed(ids))
     assert (read[0] - read[1]).abs().max() > 1e-3
