@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev build demo test test-slow clean
+.PHONY: help setup setup-dev build demo weights test test-slow clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 20
@@ -17,6 +17,10 @@ build: setup  ## the same: the colcon build is a part of the setup
 
 demo: setup  ## run the simulated cell with an instruction: make demo ARGS="--instruction '…' --seed 3"
 	@.venv/bin/molmoact demo $(ARGS)
+
+weights: setup-dev  ## the embedded model from nothing into runs/tabletop: hours; interrupted it goes on
+	@.venv/bin/molmoact train embedded --preset tabletop_first --output runs/tabletop_first --resume
+	@.venv/bin/molmoact train embedded --preset tabletop --output runs/tabletop --resume
 
 test: setup-dev  ## everything but the slow tests: make test ARGS="tests/unit -x"
 	@$(PYTHON) -m pytest -m "not slow" --durations=10 $(ARGS)

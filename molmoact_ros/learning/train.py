@@ -9,6 +9,7 @@ from typing import Callable
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from ..errors import InvalidData, MissingPart
 from ..model.config import embedded
@@ -190,10 +191,13 @@ class Log:
     def __init__(self, config: TrainingConfig, say: Callable = print, writer=None):
         self._every, self._say, self._writer = config.log_every, say, writer
         self._batch, self._parts, self._since = config.batch, [], time.monotonic()
+        # only for a person who looks on
+        self._bar = tqdm(desc="training", total=config.steps, unit="step", disable=None)
 
     def __call__(self, training: Training, parts: dict) -> None:
         """Take the parts of one step."""
         self._parts.append(parts)
+        self._bar.update(training.step - self._bar.n)
         if training.step % self._every:
             return
         rate = len(self._parts) * self._batch / (time.monotonic() - self._since)
