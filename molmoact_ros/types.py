@@ -225,7 +225,9 @@ class Verdict:
 class ArmProfile:
     """What is fixed about one arm model: names, limits (SI units; tip: m/s and rad/s), kinematics.
 
-    dh: (8, 3) modified Denavit-Hartenberg rows a [m], d [m], alpha [rad]; the last row is the flange.
+    dh: (8, 3) modified Denavit-Hartenberg rows a [m], d [m], alpha [rad]; the last row is the flange. dq_near: (7, 4)
+    rows offset o [rad/s], slope s [rad/s^2], lower and upper stop [rad]: with `way` to the stop ahead a joint may do at
+    most sqrt(s * way) - o.
     """
 
     name: str
@@ -233,6 +235,7 @@ class ArmProfile:
     q_min: np.ndarray
     q_max: np.ndarray
     dq_max: np.ndarray
+    dq_near: np.ndarray
     ddq_max: np.ndarray
     dddq_max: np.ndarray
     dh: np.ndarray
@@ -247,4 +250,5 @@ class ArmProfile:
         for name in ("q_min", "q_max", "dq_max", "ddq_max", "dddq_max", "home_q"):
             _frozen_array(self, name, np.float64, (7,))
         _frozen_array(self, "dh", np.float64, (8, 3))
+        _frozen_array(self, "dq_near", np.float64, (7, 4))
         _frozen_array(self, "T_flange_ee", np.float64, (4, 4))

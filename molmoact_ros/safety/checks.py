@@ -4,7 +4,7 @@ Every comparison is written so that NaN falls on the side of the hold.
 """
 
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, nan, sqrt
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def check_state(now_ns: int, state: RobotState | None, config: SafetyConfig, lim
     """The arm is known: there is a state, it is finite, fresh, and no joint is faster than the arm allows."""
     if state is None:
         return Finding("arm_state_missing")
-    values = (state.q, state.dq, state.T_base_ee, state.gripper_width_m)
+    values = (state.q, state.dq, state.T_base_ee, state.gripper_width_m, state.wrench)
     if not all(np.isfinite(v).all() for v in values):
         return Finding("arm_state_not_finite")
     found = _check_stamp("arm_state", now_ns, state.stamp_ns, config.max_state_age_s, config.max_future_s)
@@ -36,6 +36,18 @@ def check_state(now_ns: int, state: RobotState | None, config: SafetyConfig, lim
     joint = int(excess.argmax())
     if not excess[joint] <= 0:
         return Finding("arm_too_fast", float(abs(state.dq[joint])), float(limits.dq_hard[joint]))
+    return None
+
+
+def check_contact(state: RobotState, config: SafetyConfig) -> Finding | None:
+    """Nothing outside pushes the tip harder than it may (the arm's own estimate: force [N], torque [Nm])."""
+    for reason, part, bound in (
+        ("contact_force", state.wrench[:3], config.max_force_n),
+        ("contact_torque", state.wrench[3:], config.max_torque_nm),
+    ):
+        size = sqrt(part @ part)
+        if not size <= bound:
+            return Finding(reason, size, bound)
     return None
 
 

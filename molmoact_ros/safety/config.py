@@ -26,9 +26,15 @@ class SafetyConfig:
     joint_speed_fraction: float = option(0.35, "share of the arm's joint speed limits", "", 0.01, 1.0)
     joint_margin_rad: float = option(0.05, "distance from the joint limits", "rad", 0.01, 0.5)
     joint_brake: float = option(2.0, "deceleration that a joint can count on before its limit", "rad/s^2", 0.1, 10.0)
+    near_margin: float = option(
+        0.1, "share by which joints stay below the speeds that the arm allows near its limits", "", 0.0, 0.9
+    )
     max_lead_rad: float = option(0.35, "how far a joint target may be ahead of the measured joint", "rad", 0.02, 1.0)
     max_lead_m: float = option(0.12, "the same for the tip, for end-effector commands", "m", 0.005, 0.5)
     ramp_s: float = option(0.3, "time in which the allowed speed grows back after a hold", "s", 0.0, 2.0)
+
+    max_force_n: float = option(30.0, "hold when the external force on the tip is larger", "N", 1.0, 200.0)
+    max_torque_nm: float = option(10.0, "hold when the external torque on the tip is larger", "Nm", 0.5, 50.0)
 
     max_command_age_s: float = option(0.1, "hold when the command was computed longer ago", "s", 0.01, 0.5)
     max_observation_age_s: float = option(2.0, "hold when the picture behind the command is older", "s", 0.1, 10.0)

@@ -27,6 +27,8 @@ class Limits:
         self.box_low, self.box_high = np.array(config.workspace_min_m), np.array(config.workspace_max_m)
         self._floor = config.table_z_m + config.table_clearance_m
         self._joint_brake = config.joint_brake
+        self._offset, self._slope, self._stop_low, self._stop_high = profile.dq_near.T
+        self._near_share = 1.0 - config.near_margin
 
     def outside_box(self, T) -> np.ndarray:
         """Return the shortest shift (3,) [m] that brings the tip of T_base_ee into the box; zero inside."""
@@ -47,6 +49,12 @@ class Limits:
         return max(float(np.maximum(self.q_low - q, q - self.q_high).max()), 0.0)
 
     def allowed_dq(self, q, direction) -> np.ndarray:
-        """Return the speed (7,) [rad/s] that each joint may have at q: towards a limit no more than it can brake."""
-        room = np.maximum(np.where(direction > 0, self.q_high - q, q - self.q_low), 0.0)
-        return np.minimum(self.dq_max, np.sqrt(2 * self._joint_brake * room))
+        """Return the speed (7,) [rad/s] that each joint may have at q.
+
+        Towards a limit no more than it can brake, and less than the arm itself allows there (types.ArmProfile.dq_near).
+        """
+        ahead = direction > 0
+        room = np.maximum(np.where(ahead, self.q_high - q, q - self.q_low), 0.0)
+        way = np.maximum(np.where(ahead, self._stop_high - q, q - self._stop_low), 0.0)
+        near = np.maximum(np.sqrt(self._slope * way) - self._offset, 0.0) * self._near_share
+        return np.minimum(np.minimum(self.dq_max, near), np.sqrt(2 * self._joint_brake * room))

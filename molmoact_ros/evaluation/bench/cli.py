@@ -1,4 +1,4 @@
-"""`molmoact bench reasoning`: measure every way to make a plan. `molmoact bench page`: write what was measured."""
+"""`molmoact bench reasoning`, `safety`: measure every way to make a plan, every verdict. `page`: write what was."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from ...errors import ConfigError, InvalidData
 from ...runtime.comparison import compare
 from ..report import write_report
-from . import shape
+from . import safety, shape
 from .cases import agree, cases_of, line, summary
 from .cycles import cycles
 from .measure import run
@@ -23,7 +23,7 @@ RECORD = "runs/bench/cycles.npz"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `molmoact bench`."""
-    parser.add_argument("what", choices=("reasoning", "page"), help="measure, or write the page of measurements")
+    parser.add_argument("what", choices=("reasoning", "safety", "page"), help="what to measure, or write the page")
     parser.add_argument("files", nargs="*", metavar="JSON", help="reports that the page is written from")
     parser.add_argument("--json", metavar="FILE", help="write summary, cases and environment")
     parser.add_argument("--page", metavar="FILE", help="write the figures as a page (Markdown)")
@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run `molmoact bench`; exit code 0 only when every exact mode gave the tokens of plain decoding."""
+    if options.what == "safety":
+        return _safety(options)
     if options.what == "page":
         return _page(options, [_report(path) for path in options.files])
     if options.cycles < 2 or options.text_cycles < 1:
@@ -61,6 +63,13 @@ def main(options: argparse.Namespace) -> int:
             write_report(path, figures, cases)
             _page(options, [_report(path)])
     return 0 if figures["identical"] else 1
+
+
+def _safety(options) -> int:
+    figures = safety.measure()
+    print(safety.line(figures))
+    _save(options, figures, [])
+    return 0
 
 
 def _all(options, recorded, work) -> tuple[dict, list[dict]]:

@@ -43,11 +43,27 @@ def test_box_and_table_must_be_given():
         (replace(state(START_NS), q=np.full(7, np.nan)), "arm_state_not_finite"),
         (replace(state(START_NS), dq=np.full(7, np.inf)), "arm_state_not_finite"),
         (replace(state(START_NS), gripper_width_m=float("nan")), "arm_state_not_finite"),
+        (replace(state(START_NS), wrench=np.full(6, np.nan)), "arm_state_not_finite"),
         (replace(state(START_NS), T_base_ee=np.full((4, 4), np.nan)), "arm_state_not_finite"),
     ],
 )
 def test_arm_state(robot, reason):
     assert _state_reason(robot) == reason
+
+
+@pytest.mark.parametrize(
+    "wrench, reason",
+    [
+        ([0, 0, CONFIG.max_force_n, 0, 0, CONFIG.max_torque_nm], None),
+        ([20, 20, 20, 0, 0, 0], "contact_force"),
+        ([0, 0, -1.01 * CONFIG.max_force_n, 0, 0, 0], "contact_force"),
+        ([0, 0, 0, -7, 7, 7], "contact_torque"),
+        ([np.nan] * 6, "contact_force"),
+    ],
+)
+def test_contact(wrench, reason):
+    found = checks.check_contact(replace(state(START_NS), wrench=wrench), CONFIG)
+    assert (found and found.reason) == reason
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,17 @@ def test_joints_slow_down_before_their_limit():
     assert np.all(LIMITS.allowed_dq(LIMITS.q_high + 0.1, np.ones(7)) == 0.0)
 
 
+def test_joints_stay_below_what_the_datasheet_allows_where_they_are():
+    q, direction = np.array(FR3.home_q), np.array([0, 0, 0, -1, 0, -1, 0])
+    q[5] = 0.8
+    offset, slope, low, _ = FR3.dq_near.T
+    allowed = LIMITS.allowed_dq(q, direction)
+    for joint in (3, 5):
+        datasheet = np.sqrt(slope[joint] * (q[joint] - low[joint])) - offset[joint]
+        assert 0.5 * datasheet < allowed[joint] <= (1 - CONFIG.near_margin) * datasheet < LIMITS.dq_max[joint]
+    assert np.all(LIMITS.allowed_dq(q, -direction)[[3, 5]] == LIMITS.dq_max[[3, 5]])
+
+
 def test_an_arm_that_stands_outside_may_come_back_but_not_go_farther():
     q = _q_at((0.5, 0.45, 0.2))
     outside = LIMITS.outside(CHAIN.pose(q))
