@@ -114,8 +114,7 @@ class Trace:
     def __post_init__(self):
         points = _frozen_array(self, "points", np.float64, (None, 2))
         _require(1 <= len(points) <= MAX_TRACE_POINTS, f"{len(points)} trace points", "1 to 5")
-        inside = np.all((points >= 0) & (points < TRACE_RANGE))
-        _require(inside, "a trace point outside the image", "coordinates in 0..255")
+        _require(np.all((points >= 0) & (points < TRACE_RANGE)), "a trace point outside the image", "0..255 in both")
         _require(self.author in ("model", "operator"), f"author '{self.author}'", "'model' or 'operator'")
 
     def pixels(self) -> np.ndarray:
@@ -226,8 +225,7 @@ class ArmProfile:
     """What is fixed about one arm model: names, limits (SI units; tip: m/s and rad/s), kinematics.
 
     dh: (8, 3) modified Denavit-Hartenberg rows a [m], d [m], alpha [rad]; the last row is the flange. dq_near: (7, 4)
-    rows offset o [rad/s], slope s [rad/s^2], lower and upper stop [rad]: with `way` to the stop ahead a joint may do at
-    most sqrt(s * way) - o.
+    rows o [rad/s], s [rad/s^2], lower and upper stop [rad]; `way` before a stop a joint may do sqrt(s * way) - o.
     """
 
     name: str
@@ -247,8 +245,6 @@ class ArmProfile:
     tip_turn_max: float
 
     def __post_init__(self):
-        for name in ("q_min", "q_max", "dq_max", "ddq_max", "dddq_max", "home_q"):
-            _frozen_array(self, name, np.float64, (7,))
-        _frozen_array(self, "dh", np.float64, (8, 3))
-        _frozen_array(self, "dq_near", np.float64, (7, 4))
-        _frozen_array(self, "T_flange_ee", np.float64, (4, 4))
+        joints = dict.fromkeys(("q_min", "q_max", "dq_max", "ddq_max", "dddq_max", "home_q"), (7,))
+        for name, shape in {**joints, "dh": (8, 3), "dq_near": (7, 4), "T_flange_ee": (4, 4)}.items():
+            _frozen_array(self, name, np.float64, shape)

@@ -6,10 +6,10 @@ from typing import Callable
 import numpy as np
 import torch
 
-from ..model.config import VIT_POOLING, NetworkConfig
-from ..model.tiling import whole_picture
+from ..model.config import NetworkConfig
 from ..perception import raster
 from ..reasoning.vocabulary import answer_ids, depth_ids, prompt_ids, prompt_length
+from ..runtime.sight import cut_pictures
 from ..types import MAX_TRACE_POINTS, TRACE_RANGE
 from .records import Records
 from .spelling import STATE_DIMS, Spelling
@@ -111,8 +111,7 @@ class Sampler:
         vit = self.config.vit
         if vit is None:
             return pictures, None
-        whole = pictures.permute(0, 2, 3, 1).numpy()
-        patches, index = whole_picture(whole, vit.patch_size, (VIT_POOLING, VIT_POOLING))
+        patches, index = cut_pictures(vit, pictures.permute(0, 2, 3, 1).numpy())
         crops = torch.from_numpy(np.ascontiguousarray(patches))[:, None]
         return crops, torch.from_numpy(index)[None].expand(len(crops), -1, -1)
 

@@ -4,11 +4,10 @@ from typing import Callable, Mapping
 
 import numpy as np
 
-from ..model.config import VIT_POOLING
-from ..model.tiling import whole_picture
 from ..runtime.compact_grammar import NOTHING, compact_grammar
 from ..runtime.contract import Question
 from ..runtime.decode import Answer
+from ..runtime.sight import cut_pictures
 from ..types import MAX_TRACE_POINTS, Frame
 from .answer import Malformed, ParsedAnswer
 from .manifest import Manifest
@@ -44,7 +43,7 @@ class CompactForm:
         if vit is None:
             return Question(ids, picture)
         values = picture[None].astype(np.float32) / np.float32(127.5) - np.float32(1)
-        return Question(ids, *whole_picture(values, vit.patch_size, (VIT_POOLING, VIT_POOLING)))
+        return Question(ids, *cut_pictures(vit, values))
 
     def read(self, answer: Answer, instruction: str) -> ParsedAnswer | Malformed:
         """Return the parts of an answer, or why it has none."""

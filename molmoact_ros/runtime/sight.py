@@ -5,7 +5,8 @@ from typing import Callable
 
 import numpy as np
 
-from ..model.config import NetworkConfig
+from ..model.config import VIT_POOLING, NetworkConfig, VitConfig
+from ..model.tiling import whole_picture
 from .contract import Question
 
 
@@ -27,6 +28,11 @@ def without_twins(crops: np.ndarray, pooled_index: np.ndarray) -> tuple[np.ndarr
     places = np.clip(pooled_index, 0, None)
     moved = number[places // patches] * patches + places % patches
     return crops[kept], np.where(pooled_index >= 0, moved, pooled_index)
+
+
+def cut_pictures(vit: VitConfig, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return patches (t, n, 3pp) of pictures (t, h, w, 3) in -1..1 that are seen whole, and pooled_index (p, 4)."""
+    return whole_picture(pictures, vit.patch_size, (VIT_POOLING, VIT_POOLING))
 
 
 class Sight:
