@@ -8,6 +8,7 @@ from ..calibration import store
 from ..perception.config import PerceptionConfig
 from ..perception.depth_tokenizer import DepthTokenizer
 from ..perception.frame_sync import FrameSync, View
+from ..perception.frozen_view import FrozenView
 from ..runtime.depth_factory import open_depth_coder
 from . import qos
 from .convert import (
@@ -38,6 +39,7 @@ class PerceptionNode(CellNode):
         self._camera = store.load(config.calibration).fixed_camera("front")
         self._tokenizer = load_tokenizer(config)
         self._sync = FrameSync(config, View(self._camera.K, self._camera.T_mount_camera))
+        self._view = FrozenView(config.frozen_m)
         self._camera_fits, self._pictured_ns, self._count = False, None, 0
         self._picture_period_ns = 1e9 / config.reconstruction_rate_hz if config.reconstruction_rate_hz else None
         self._frames = self.output(Frame, "perception/frame", qos.EVENT)
@@ -90,6 +92,9 @@ class PerceptionNode(CellNode):
 
     def _encode(self, frame) -> None:
         """Worker's thread: tokens, then the frame that carries them, then now and then a picture of the tokens."""
+        if self._view.stuck(frame.first_image, frame.robot.T_base_ee[:3, 3]):
+            self.report(problem="the camera repeats one picture while the arm moves: look at its cable and driver")
+            return
         tokens = self._tokenizer.encode(frame.depth_m, frame.stamp_ns)
         if tokens is None:
             self.report(problem="depth has too few readings: look at the camera")

@@ -23,6 +23,9 @@ class PerceptionConfig:
     )
     near_m: float = option(0.2, "depth below this is not trusted", unit="m", low=0.05, high=2.0)
     far_m: float = option(3.0, "depth above this is not told apart", unit="m", low=0.5, high=20.0)
+    frozen_m: float = option(
+        0.02, "a picture that is the same after the tip moved this far is not used", unit="m", low=0.001, high=1.0
+    )
     min_valid: float = option(0.3, "fraction of depth pixels that a frame needs", low=0.01, high=1.0)
 
 

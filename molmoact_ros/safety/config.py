@@ -36,6 +36,12 @@ class SafetyConfig:
     max_force_n: float = option(30.0, "hold when the external force on the tip is larger", "N", 1.0, 200.0)
     max_torque_nm: float = option(10.0, "hold when the external torque on the tip is larger", "Nm", 0.5, 50.0)
 
+    max_command_rate_hz: float = option(400.0, "hold when more commands come", "Hz", 50.0, 5000.0)
+    gripper_turns: int = option(4, "changes between opening and closing within gripper_window_s", "", 1, 100)
+    gripper_window_s: float = option(
+        3.0, "more changes than gripper_turns in this time: the width stays", "s", 0.1, 60.0
+    )
+
     max_command_age_s: float = option(0.1, "hold when the command was computed longer ago", "s", 0.01, 0.5)
     max_observation_age_s: float = option(2.0, "hold when the picture behind the command is older", "s", 0.1, 10.0)
     max_state_age_s: float = option(0.15, "hold when the arm state is older", "s", 0.01, 0.5)

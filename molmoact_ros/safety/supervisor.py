@@ -13,6 +13,7 @@ from ..geometry import quaternion_from_rotation
 from ..types import ArmProfile, Command, RobotState, Verdict, VerdictKind
 from .checks import Finding, check_age, check_contact, check_following, check_form, check_state
 from .config import SafetyConfig
+from .habits import CommandRate, GripperTurns
 from .limits import Limits
 from .reshape import Budget, Reference, Reshaper
 
@@ -36,6 +37,7 @@ class Supervisor:
     def __init__(self, config: SafetyConfig, profile: ArmProfile):
         self._config, self._limits = config, Limits(config, profile)
         self._reshaper = Reshaper(config, self._limits)
+        self._rate, self._turns = CommandRate(config), GripperTurns(config)
         self.state = SupervisorState.DISARMED
         self.counts = dict.fromkeys(VerdictKind, 0)
         self._stop_cause = Finding("")
@@ -53,7 +55,8 @@ class Supervisor:
         """Return what may be issued now. `fault`: what the watchdog found (silent input, arm that is not ready)."""
         self._pass_time(now_ns)
         self._look_at(robot)
-        refused = fault or self._refusal(now_ns, command, robot)
+        flood = None if command is None else self._rate.check(now_ns)
+        refused = fault or flood or self._refusal(now_ns, command, robot)
         if self.state is SupervisorState.STOPPED:
             return self._held(now_ns, command, VerdictKind.STOP, self._stop_cause)
         if self.state is SupervisorState.DISARMED:
@@ -140,9 +143,13 @@ class Supervisor:
         self._budget_s = max(self._budget_s - out.used_s, 0.0)
         q = out.target if command.space == "joint" else robot.q
         self._reference = Reference(out.target, q, out.T)
-        self._gripper_m = np.clip(command.gripper_width_m, 0.0, self._limits.gripper_max_m)
-        if (self._gripper_m != command.gripper_width_m).any():
-            out.limit("gripper_range", command.gripper_width_m[0], self._gripper_m[0])
+        width_m = np.clip(command.gripper_width_m, 0.0, self._limits.gripper_max_m)
+        if (width_m != command.gripper_width_m).any():
+            out.limit("gripper_range", command.gripper_width_m[0], width_m[0])
+        width_m[0], turning = self._turns.allowed(now_ns, float(width_m[0]))
+        if turning is not None:
+            out.limit(turning.reason, turning.value, turning.bound)
+        self._gripper_m = width_m
         if out.limited is None:
             return self._count(Verdict(VerdictKind.PASS, command))
         limited = replace(command, targets=out.target[None], gripper_width_m=self._gripper_m)
