@@ -21,8 +21,8 @@ NEAR = arrays(np.float64, 7, elements=st.floats(-0.3, 0.3))
 QUICK = settings(max_examples=40, deadline=None)
 
 
-def _active_cell():
-    supervisor, arm = Supervisor(CONFIG, FR3), LaggingArm()
+def _active_cell(config=CONFIG):
+    supervisor, arm = Supervisor(config, FR3), LaggingArm()
     now = START_NS
     supervisor.arm(now, arm.state(now))
     for _ in range(12):
@@ -97,3 +97,49 @@ def test_every_further_finding_only_tightens(step):
         moved = np.linalg.norm(verdicts[0].command.targets[0] - FR3.home_q)
         # Sliding along the table or the box may bend a step, it never makes it longer than the speed allows.
         assert moved <= max(np.linalg.norm(step), np.linalg.norm(LIMITS.dq_max) * 0.0401) + 1e-9
+
+
+@QUICK
+@given(step=NEAR, share=st.floats(0.05, 1.0), which=st.sampled_from(["max_tip_speed", "joint_speed_fraction"]))
+def test_tighter_limits_never_give_a_faster_command(step, share, which):
+    moved = []
+    for factor in (1.0, share):
+        config = safety_config(ramp_s=0.0, **{which: getattr(CONFIG, which) * factor})
+        supervisor, arm, now = _active_cell(config)
+        verdict = supervisor.judge(now + TICK_NS, joint_command(now + TICK_NS, arm.q + step), arm.state(now + TICK_NS))
+        joint = verdict.command.space == "joint"
+        moved.append(np.abs(verdict.command.targets[0] - arm.q).max() if joint else 0.0)
+    assert moved[1] <= moved[0] + 1e-9
+
+
+EVENTS = st.sampled_from(
+    ["arm", "disarm", "command", "fault", "nothing", "reset_moving", "reset_unknown", "clock_back"]
+)
+
+
+@QUICK
+@given(before=st.lists(EVENTS, max_size=12), after=st.lists(EVENTS, min_size=1, max_size=25))
+def test_a_stop_latches_whatever_happens_next(before, after):
+    supervisor, arm, now = _active_cell()
+    clock = [now]
+
+    def happen(event: str):
+        clock[0] += -(10**9) if event == "clock_back" else TICK_NS
+        now, robot = clock[0], arm.state(clock[0])
+        if event == "arm":
+            return supervisor.arm(now, robot)
+        if event == "disarm":
+            return supervisor.disarm()
+        if event.startswith("reset"):
+            return supervisor.reset(now, None if event == "reset_unknown" else replace(robot, dq=np.full(7, 0.3)))
+        fault = Finding("silent_arm", 1.0, 0.1) if event == "fault" else None
+        command = None if event == "nothing" else joint_command(now, arm.q + 0.01)
+        return supervisor.judge(now, command, robot, fault)
+
+    for event in before:
+        happen(event)
+    supervisor.e_stop()
+    for event in after:
+        happen(event)
+        verdict = happen("command")
+        assert verdict.kind is VerdictKind.STOP and verdict.command.space == "hold" and verdict.reason == "e_stop"
