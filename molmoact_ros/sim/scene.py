@@ -102,8 +102,8 @@ def _slot(worldbody: ET.Element, index: int) -> None:
     half = " ".join(str(v) for v in SHAPES["cube"])
     common = {"size": half, "mass": "0.0175", "friction": "1.2 0.02 0.002"}
     for solid in sorted(set(SOLIDS.values())):
-        # rolling friction stops a ball within a few diameters, as cloth does
-        condim = "6" if solid in ("sphere", "ellipsoid") else "4"
+        # rolling friction stops what is round within a few diameters, as cloth does
+        condim = "4" if solid == "box" else "6"
         ET.SubElement(body, "geom", name=f"item{index}_{solid}", type=solid, condim=condim, **common)
 
 
