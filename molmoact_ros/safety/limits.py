@@ -7,9 +7,9 @@ from ..types import ArmProfile
 from .config import SafetyConfig
 
 # Points of the Franka hand in the end-effector frame [m] (Franka hand: body 63 x 205 mm that ends 37 mm above the
-# point between the fingertips; fingers that end 9 mm below it, up to 40 mm apart on each side, 20 mm thick).
+# point between the fingertips; fingers that end 9 mm below it, up to 40 mm apart on each side, with tips 28 mm wide).
 HAND_POINTS = np.array(
-    [[x, y, 0.009] for x in (-0.01, 0.01) for y in (-0.055, 0.055)]
+    [[x, y, 0.009] for x in (-0.014, 0.014) for y in (-0.055, 0.055)]
     + [[x, y, -0.037] for x in (-0.032, 0.032) for y in (-0.103, 0.103)]
 )
 

@@ -20,6 +20,7 @@ IMAGE_SIZE = (320, 240)
 # RealSense D435 and D405 datasheets: vertical field of view of the 4:3 colour stream.
 FOVY_DEG = {"front": 42.5, "wrist": 58.0}
 ARM = "robot0_"
+FINGERTIP_WIDTH_M = 0.028
 BOWL_FLOOR_M, BOWL_RIM_M, BOWL_HEIGHT_M, _BOWL_WALLS = 0.042, 0.062, 0.036, 10
 # What the table is covered with: texture and mark, from plain to busy.
 _CLOTHS = (("flat", ""), ("checker", ""), ("gradient", ""), ("flat", "random"), ("flat", "cross"))
@@ -36,6 +37,7 @@ def build_simulator(simulator_class=MujocoSimulator):
         initial_q=tuple(FR3.home_q), initial_hand_width=FR3.gripper_max_width_m, kp=JOINT_KP, kv=JOINT_KV
     )
     _light_visuals(simulator.scene)
+    _fingertips(simulator.scene)
     _table(simulator.scene, simulator.worldbody)
     for i in range(SLOTS):
         _slot(simulator.worldbody, i)
@@ -69,6 +71,14 @@ def _light_visuals(scene: ET.Element) -> None:
     asset = scene.find("asset")
     for mesh in [m for m in asset.findall("mesh") if m.get("name") not in used]:
         asset.remove(mesh)
+
+
+def _fingertips(scene: ET.Element) -> None:
+    """Give the fingers tips as wide as labs print them: the maker's hold round things only within 8 mm of the middle."""
+    half = f"{FINGERTIP_WIDTH_M / 2} 0.004 0.0085"
+    for body in scene.iter("body"):
+        if body.get("name", "").endswith(("left_finger", "right_finger")):
+            ET.SubElement(body, "geom", type="box", size=half, pos="0 0.004 0.0445", rgba="0.1 0.1 0.1 1")
 
 
 def _table(scene: ET.Element, worldbody: ET.Element) -> None:

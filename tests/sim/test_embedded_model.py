@@ -36,8 +36,8 @@ def test_it_does_what_is_asked(reasoner, world):
     layouts = [sample_layout(seed) for seed in SEEDS]
     episodes = [run_episode(reasoner, world, layout, instruction(layout)) for layout in layouts]
     failed = [(e["seed"], e["task"], e["ended"]) for e in episodes if not e["success"]]
-    # It does about six of ten; one that does not look at the picture does none.
-    assert len(failed) <= 6, failed
+    # It does about nine of ten; one that does not look at the picture does none.
+    assert len(failed) <= 3, failed
 
 
 def test_the_same_picture_with_another_object_is_another_plan(reasoner, world):
@@ -53,7 +53,7 @@ def test_the_same_picture_with_another_object_is_another_plan(reasoner, world):
                 last = plan.chunk.actions[np.argmin(plan.chunk.actions[:, 2]), :2]
                 nearest = min(layout.items, key=lambda i: np.linalg.norm(last - i.xy))
                 right += nearest.name == item.name
-    assert right >= 0.7 * asked, f"{right} of {asked}"
+    assert right >= 0.85 * asked, f"{right} of {asked}"
 
 
 def test_an_object_that_is_not_there_is_refused_by_name(reasoner, world):

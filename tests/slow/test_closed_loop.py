@@ -54,8 +54,8 @@ def test_the_suite_through_the_graph(tmp_path):
     data = json.loads(report.read_text())
     summary = data["summary"]
     assert summary["episodes"] == len(data["cases"]) == 10
-    # Two of every task, on a machine that may be busy, with a model that does about six of ten.
-    assert summary["successes"] >= 3 and summary["reached"] >= 5, done.stdout
+    # Two of every task, on a machine that may be busy, with a model that does about nine of ten.
+    assert summary["successes"] >= 6 and summary["reached"] >= 5, done.stdout
     assert {f"success_rate_{task}" for task in ("pick", "bowl", "push", "stack", "beside")} <= set(summary)
 
 
