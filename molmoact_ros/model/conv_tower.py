@@ -104,7 +104,7 @@ class ConvTower(nn.Module):
         maps = maps.float()
         points = soft_argmax(maps)
         flat = maps.flatten(2)
-        sure = torch.stack([flat.logsumexp(-1), flat.amax(-1)], dim=-1) / 10
+        sure = (torch.stack([flat.logsumexp(-1), flat.amax(-1)], dim=-1) / 10).to(fine.dtype)
         local = F.grid_sample(fine, (points[:, :, None] * 2 - 1).to(fine.dtype), align_corners=False)[..., 0].transpose(
             1, 2
         )

@@ -19,6 +19,8 @@ _COMPUTED = {
         "image_padding_embed": (None, "pad_and_partial_pad"),
     },
 }
+# What only embedded models have.
+_EMBEDDED_ALONE = ("learned_positions", "picture")
 # Our field -> section and name in the file, where the name is another one or not in the section of its class.
 _PLACES = {
     "patch_size": ("vit_config", "image_patch_size"),
@@ -72,7 +74,7 @@ def _read(kind, section: str, data: dict):
     """Read all fields of a config class; none has a default here, because a guess would be a silent wrong answer."""
     values = {}
     for field in fields(kind):
-        if field.name == "learned_positions":
+        if field.name in _EMBEDDED_ALONE:
             continue
         place, name = _PLACES.get(field.name, (section, field.name))
         # a tower without grouped queries may leave their number out

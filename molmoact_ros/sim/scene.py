@@ -74,7 +74,7 @@ def _light_visuals(scene: ET.Element) -> None:
 
 
 def _fingertips(scene: ET.Element) -> None:
-    """Give the fingers tips as wide as labs print them: the maker's hold round things only within 8 mm of the middle."""
+    """Give the fingers tips as wide as labs print them: the maker's hold round things only 8 mm off the middle."""
     half = f"{FINGERTIP_WIDTH_M / 2} 0.004 0.0085"
     for body in scene.iter("body"):
         if body.get("name", "").endswith(("left_finger", "right_finger")):
