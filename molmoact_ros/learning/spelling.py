@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..arms.profile import FR3
 from ..errors import InvalidData
 from ..geometry import rotation_from_rpy
 from ..reasoning.action_codec import ActionCodec
@@ -18,6 +19,8 @@ from .records import Records
 # Tip x, y, z and the gripper's opening, in records.Records.state.
 STATE_DIMS = (0, 1, 2, 6)
 _POSE_DIMS = 7
+# States a little beyond what a dataset has seen [m].
+_ROOM = 0.01
 
 
 def _tabletop_actions() -> ActionCodec:
@@ -89,12 +92,14 @@ def spelling_of(records: Records, meaning, rate_hz: float, camera: str) -> Spell
     if not np.all(records.trace_length[known, 0] == records.trace.shape[2]):
         raise InvalidData("traces of fewer than 5 points", "5 points each", "Convert the dataset anew.")
     ends = records.state[:, STATE_DIMS].astype(float)
-    low, high = ends.min(0), ends.max(0)
+    low, high = ends.min(0) - _ROOM, ends.max(0) + _ROOM
+    # readings overshoot the gripper's stops
+    low[3], high[3] = 0.0, min(high[3], FR3.gripper_max_width_m)
     words = sorted({w for said in records.instructions for w in said.lower().split()})
     height, width = records.image.shape[1:3]
     return Spelling(
         dims=meaning.dims, constant=tuple(np.median(records.chunk[:, 0, 0], 0).tolist()),
-        action=ActionCodec(meaning.q01, meaning.q99), state=ActionCodec(low - 0.01, high + 0.01), words=tuple(words),
+        action=ActionCodec(meaning.q01, meaning.q99), state=ActionCodec(low, high), words=tuple(words),
         camera=camera, image_size=(width, height), horizon=records.horizon, rate_hz=rate_hz,
         action_frame=meaning.action_frame, as_recorded=True,
     )  # fmt: skip
