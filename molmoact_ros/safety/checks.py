@@ -4,7 +4,7 @@ Every comparison is written so that NaN falls on the side of the hold.
 """
 
 from dataclasses import dataclass
-from math import isfinite, nan, sqrt
+from math import isfinite, nan
 
 import numpy as np
 
@@ -36,18 +36,6 @@ def check_state(now_ns: int, state: RobotState | None, config: SafetyConfig, lim
     joint = int(excess.argmax())
     if not excess[joint] <= 0:
         return Finding("arm_too_fast", float(abs(state.dq[joint])), float(limits.dq_hard[joint]))
-    return None
-
-
-def check_contact(state: RobotState, config: SafetyConfig) -> Finding | None:
-    """Nothing outside pushes the tip harder than it may (the arm's own estimate: force [N], torque [Nm])."""
-    for reason, part, bound in (
-        ("contact_force", state.wrench[:3], config.max_force_n),
-        ("contact_torque", state.wrench[3:], config.max_torque_nm),
-    ):
-        size = sqrt(part @ part)
-        if not size <= bound:
-            return Finding(reason, size, bound)
     return None
 
 

@@ -33,9 +33,6 @@ class SafetyConfig:
     max_lead_m: float = option(0.12, "the same for the tip, for end-effector commands", "m", 0.005, 0.5)
     ramp_s: float = option(0.3, "time in which the allowed speed grows back after a hold", "s", 0.0, 2.0)
 
-    max_force_n: float = option(30.0, "hold when the external force on the tip is larger", "N", 1.0, 200.0)
-    max_torque_nm: float = option(10.0, "hold when the external torque on the tip is larger", "Nm", 0.5, 50.0)
-
     max_command_rate_hz: float = option(400.0, "hold when more commands come", "Hz", 50.0, 5000.0)
     gripper_turns: int = option(4, "changes between opening and closing within gripper_window_s", "", 1, 100)
     gripper_window_s: float = option(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..geometry import quaternion_from_rotation
 from ..types import ArmProfile, Command, RobotState, Verdict, VerdictKind
-from .checks import Finding, check_age, check_contact, check_following, check_form, check_state
+from .checks import Finding, check_age, check_following, check_form, check_state
 from .config import SafetyConfig
 from .habits import CommandRate, GripperTurns
 from .limits import Limits
@@ -111,7 +111,6 @@ class Supervisor:
     def _refusal(self, now_ns: int, command: Command | None, robot: RobotState | None) -> Finding | None:
         found = (
             check_state(now_ns, robot, self._config, self._limits)
-            or check_contact(robot, self._config)
             or check_form(command, self._config)
             or check_age(now_ns, command, self._config)
         )

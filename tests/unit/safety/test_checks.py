@@ -52,21 +52,6 @@ def test_arm_state(robot, reason):
 
 
 @pytest.mark.parametrize(
-    "wrench, reason",
-    [
-        ([0, 0, CONFIG.max_force_n, 0, 0, CONFIG.max_torque_nm], None),
-        ([20, 20, 20, 0, 0, 0], "contact_force"),
-        ([0, 0, -1.01 * CONFIG.max_force_n, 0, 0, 0], "contact_force"),
-        ([0, 0, 0, -7, 7, 7], "contact_torque"),
-        ([np.nan] * 6, "contact_force"),
-    ],
-)
-def test_contact(wrench, reason):
-    found = checks.check_contact(replace(state(START_NS), wrench=wrench), CONFIG)
-    assert (found and found.reason) == reason
-
-
-@pytest.mark.parametrize(
     "command, reason",
     [
         (COMMAND, None),

@@ -72,15 +72,6 @@ def test_holds_on_a_fault_and_comes_back_by_itself_after_a_while():
     assert cell.supervisor.state is SupervisorState.ACTIVE
 
 
-def test_a_push_from_outside_holds_while_it_lasts():
-    cell = Cell().arm()
-    pushed = replace(cell.robot.state(cell.now_ns), wrench=[0, 0, 50, 0, 0, 0])
-    verdict = cell.supervisor.judge(cell.now_ns, joint_command(cell.now_ns, cell.target), pushed)
-    assert (verdict.kind, verdict.reason, verdict.value) == (VerdictKind.HOLD, "contact_force", 50.0)
-    assert cell.supervisor.state is SupervisorState.HOLDING
-    assert "" in [cell.tick().reason for _ in range(8)]
-
-
 def test_nothing_is_a_hold():
     cell = Cell().arm()
     verdict = cell.supervisor.judge(cell.now_ns, None, None)
